@@ -1,0 +1,152 @@
+use crate::error::{Error, Result};
+use crate::infrastructure::{kafka, postgres, registry};
+use crate::launch::Launch;
+use crate::site::Site;
+
+/// The stack: what runs, and what each part needs before it. A service is one line.
+///
+/// The ports are those of the demo; everywhere else free ones are taken.
+pub(crate) const PARTS: &[Declaration] = &[
+    infrastructure("postgres", &[], &[("postgres", 15432)], postgres::launch, Ready::Postgres),
+    infrastructure("kafka", &[], &[("kafka", 9092), ("kafka-controller", 9093)], kafka::launch, Ready::Kafka),
+    infrastructure("registry", &["postgres"], &[("registry", 8081)], registry::launch, Ready::Http(registry::READY)),
+    step("topics", "millrace-topics", &["kafka"], Describe::Passed),
+    step("schemas", "millrace-schemas", &["registry"], Describe::Passed),
+    step("seed", "millrace-seed", &["topics", "schemas"], Describe::NotPassed),
+    service("orders", Some(8080), 18080),
+    service("order-details", None, 18180),
+];
+
+/// One part of the stack.
+#[derive(Debug)]
+pub(crate) struct Declaration {
+    pub(crate) name: &'static str,
+    /// The parts that are ready, or done, before this one is started.
+    pub(crate) needs: &'static [&'static str],
+    pub(crate) kind: Kind,
+}
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// A program that is not ours.
+    Infrastructure { ports: &'static [(&'static str, u16)], launch: fn(&Site) -> Result<Launch>, ready: Ready },
+    /// A program that does its work and ends.
+    Step { binary: &'static str, describe: Describe },
+    /// One of `services/`, ready when its admin port says so.
+    Service { http_port: Option<u16>, admin_port: u16 },
+}
+
+/// How to find out that a program that is not ours works.
+#[derive(Debug)]
+pub(crate) enum Ready {
+    Postgres,
+    Kafka,
+    Http(&'static str),
+}
+
+/// Whether a step is told what the services say of themselves (`<service> describe`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Describe {
+    Passed,
+    NotPassed,
+}
+
+const fn infrastructure(
+    name: &'static str,
+    needs: &'static [&'static str],
+    ports: &'static [(&'static str, u16)],
+    launch: fn(&Site) -> Result<Launch>,
+    ready: Ready,
+) -> Declaration {
+    Declaration { name, needs, kind: Kind::Infrastructure { ports, launch, ready } }
+}
+
+const fn step(
+    name: &'static str,
+    binary: &'static str,
+    needs: &'static [&'static str],
+    describe: Describe,
+) -> Declaration {
+    Declaration { name, needs, kind: Kind::Step { binary, describe } }
+}
+
+/// A service waits by itself for what it needs; it is started last to spare its log the complaints.
+const fn service(name: &'static str, http_port: Option<u16>, admin_port: u16) -> Declaration {
+    Declaration { name, needs: &["topics", "schemas"], kind: Kind::Service { http_port, admin_port } }
+}
+
+impl Declaration {
+    pub(crate) fn is_infrastructure(&self) -> bool {
+        matches!(self.kind, Kind::Infrastructure { .. })
+    }
+
+    pub(crate) fn is_service(&self) -> bool {
+        matches!(self.kind, Kind::Service { .. })
+    }
+
+    /// Its ports by name, with their numbers in the demo. The first bears the name of the part if the part is talked to.
+    pub(crate) fn ports(&self) -> Vec<(String, u16)> {
+        match &self.kind {
+            Kind::Infrastructure { ports, .. } => ports.iter().map(|(name, port)| (name.to_string(), *port)).collect(),
+            Kind::Step { .. } => Vec::new(),
+            Kind::Service { http_port, admin_port } => {
+                let http = http_port.map(|port| (self.name.to_string(), port));
+                http.into_iter().chain([(admin(self.name), *admin_port)]).collect()
+            }
+        }
+    }
+}
+
+/// The name of a service's admin port.
+pub(crate) fn admin(service: &str) -> String {
+    format!("{service}-admin")
+}
+
+/// The declaration of that name.
+pub(crate) fn find(name: &str) -> Result<&'static Declaration> {
+    PARTS.iter().find(|part| part.name == name).ok_or_else(|| Error::Unknown {
+        kind: "part",
+        name: name.into(),
+        known: PARTS.iter().map(|part| part.name).collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// The parts of those names and all they need, in the order of the declaration.
+pub(crate) fn with_needs<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Vec<&'static Declaration>> {
+    let mut wanted: Vec<&str> = names.into_iter().collect();
+    let mut next = 0;
+    while let Some(name) = wanted.get(next).copied() {
+        wanted.extend(find(name)?.needs);
+        next += 1;
+    }
+    Ok(PARTS.iter().filter(|part| wanted.contains(&part.name)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_part_is_declared_after_all_it_needs() {
+        for (position, part) in PARTS.iter().enumerate() {
+            for need in part.needs {
+                assert!(PARTS[..position].iter().any(|earlier| earlier.name == *need), "{} needs {need}", part.name);
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_parts_share_a_port_in_the_demo() {
+        let ports: Vec<u16> = PARTS.iter().flat_map(|part| part.ports()).map(|(_, port)| port).collect();
+        assert_eq!(ports.iter().collect::<HashSet<_>>().len(), ports.len(), "{ports:?}");
+    }
+
+    #[test]
+    fn what_a_part_needs_comes_with_it() -> Result<()> {
+        let names: Vec<&str> = with_needs(["orders"])?.iter().map(|part| part.name).collect();
+        assert_eq!(names, ["postgres", "kafka", "registry", "topics", "schemas", "orders"]);
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use local::{Interrupt, Part, Stack};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::claim::{Claim, Holder};
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Leave a part out, and say how to start it by hand; may be repeated.
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
+    without: Vec<String>,
+    /// Start only these parts and what they need; may be repeated.
+    #[arg(long, value_name = "PART", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Have a part listen on another port, 0 for any that is free; may be repeated.
+    #[arg(long, value_name = "PART=PORT", env = "MILLRACE_PORTS", value_delimiter = ',', value_parser = port)]
+    port: Vec<(String, u16)>,
+    /// Where the addresses are written, as shell variables.
+    #[arg(long, value_name = "FILE", default_value_os_t = default_env_file())]
+    env_file: PathBuf,
+}
+
+pub(crate) fn default_env_file() -> PathBuf {
+    local::workspace().join("target/demo.env")
+}
+
+fn port(text: &str) -> Result<(String, u16), String> {
+    let (part, port) = text.split_once('=').ok_or("expected PART=PORT")?;
+    Ok((part.to_string(), port.parse().map_err(|error| format!("{port}: {error}"))?))
+}
+
+/// Starts the demo and stays with it until it is asked to end.
+pub(crate) fn up(options: Options) -> anyhow::Result<()> {
+    let interrupt = Interrupt::on_signals()?;
+    let claim = Claim::take(&pid_file(&options.env_file))?;
+    let mut builder = Stack::builder().demo_ports().progress().interrupt(interrupt.clone());
+    builder = builder.remove_at_end([options.env_file.clone(), claim.path().to_path_buf()]);
+    if !options.only.is_empty() {
+        builder = builder.only(options.only);
+    }
+    builder = options.without.iter().fold(builder, |builder, part| builder.without(part));
+    builder = options.port.into_iter().fold(builder, |builder, (part, port)| builder.port(part, port));
+    let stack = builder.start()?;
+    fs::write(&options.env_file, stack.addresses().as_shell())
+        .with_context(|| format!("cannot write {}", options.env_file.display()))?;
+    say(&welcome(&stack, &options.env_file, &options.without)?);
+    watch(&stack, &interrupt)?;
+    say("ending\n");
+    stack.stop();
+    Ok(())
+}
+
+/// Ends a running demo.
+pub(crate) fn down(env_file: &Path) -> anyhow::Result<()> {
+    // Longer than its parts are given, one after the other.
+    const WITHIN: Duration = Duration::from_secs(180);
+    let Some(holder) = Holder::find(&pid_file(env_file))? else {
+        say("no demo is running\n");
+        return Ok(());
+    };
+    kill(Pid::from_raw(holder.pid), Signal::SIGTERM).with_context(|| format!("cannot end process {}", holder.pid))?;
+    ensure!(holder.wait_gone(WITHIN)?, "the demo (process {}) has not ended within {WITHIN:?}", holder.pid);
+    say("the demo has ended\n");
+    Ok(())
+}
+
+fn pid_file(env_file: &Path) -> PathBuf {
+    env_file.with_extension("pid")
+}
+
+/// Tells of parts that end on their own, once each. The others go on: that is what the demo is there to show.
+fn watch(stack: &Stack, interrupt: &Interrupt) -> anyhow::Result<()> {
+    let mut told = BTreeSet::new();
+    while !interrupt.wait(Duration::from_millis(200)) {
+        for part in stack.parts().iter().filter(|part| !part.is_step()) {
+            if let Some(status) = part.exit_status()
+                && told.insert(part.name())
+            {
+                say(&format!("{} ended with {status}, the others go on. {}\n", part.name(), again(part)?));
+                say(&format!("--- the end of its log ---\n{}\n---\n", part.log_tail(30)));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn again(part: &Part) -> anyhow::Result<String> {
+    Ok(if part.is_service() {
+        format!("To start it again: {}", part.command_line()?)
+    } else {
+        "To start it again: `make down`, `make demo`.".to_string()
+    })
+}
+
+fn welcome(stack: &Stack, env_file: &Path, without: &[String]) -> anyhow::Result<String> {
+    let mut text = String::from("\nMillrace is up:\n\n");
+    for part in stack.parts().iter().filter(|part| !part.is_step()) {
+        let process = part.pid().map_or("left out".into(), |pid| format!("process {pid}"));
+        writeln!(text, "  {:<14} {:<15} {}", part.name(), process, part.address().unwrap_or_default())?;
+    }
+    writeln!(text, "\nThe addresses are in {} too, for a shell to source.", env_file.display())?;
+    if let Some(url) = stack.parts().iter().find(|part| part.name() == "orders").and_then(Part::url) {
+        writeln!(text, "Place an order, and wait for the verdict on it:\n")?;
+        writeln!(text, "  curl -i {url}/v1/orders -H 'content-type: application/json' \\")?;
+        writeln!(text, "    -d '{FIRST_ORDER}'")?;
+        writeln!(text, "  curl -i {url}/v1/orders/first/validated")?;
+    }
+    for part in without {
+        writeln!(text, "\nStart {part} yourself, from a debugger or so:\n\n  {}", stack.part(part).command_line()?)?;
+    }
+    text.push_str("\nCtrl-C or `make down` ends everything.\n");
+    Ok(text)
+}
+
+const FIRST_ORDER: &str = r#"{"id": "first", "customerId": 1, "product": "JUMPERS", "quantity": 2, "price": 9.99}"#;
+
+/// On standard output, whose reader may have gone away.
+fn say(text: &str) {
+    let mut output = io::stdout();
+    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+}

@@ -1,0 +1,45 @@
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::addresses::GIVEN;
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::launch::Launch;
+use crate::stack::Stack;
+
+/// Starts the infrastructure, runs a command with its addresses in the environment, and returns the command's exit code
+/// (128 and the signal, if one ended it).
+///
+/// An interrupt is passed on, and the command does not outlive this process.
+///
+/// # Errors
+/// If the infrastructure or the command cannot be started.
+pub fn exec(command: &[String], interrupt: &Interrupt) -> Result<ExitCode> {
+    let Some((program, arguments)) = command.split_first() else { return Ok(ExitCode::SUCCESS) };
+    let stack = Stack::builder().infrastructure().progress().interrupt(interrupt.clone()).start()?;
+    let launch = Launch::new(program).arguments(arguments).connections(stack.site()).environment(GIVEN, "yes");
+    let doing = format!("run {program}");
+    let mut command = stack.site().watchdog.command(&launch, Signal::SIGKILL).map_err(Error::io(&doing))?;
+    let mut child = command.spawn().map_err(Error::io(&doing))?;
+    let group = Pid::from_raw(child.id().cast_signed());
+    let mut passed_on = false;
+    let status = loop {
+        if let Some(status) = child.try_wait().map_err(Error::io(&doing))? {
+            break status;
+        }
+        if passed_on {
+            break child.wait().map_err(Error::io(&doing))?;
+        }
+        if interrupt.wait(Duration::from_millis(20)) {
+            let _ = killpg(group, Signal::SIGTERM);
+            passed_on = true;
+        }
+    };
+    stack.site().watchdog.forget(group);
+    let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+}

@@ -1,0 +1,53 @@
+//! The stack that everything runs on, without containers: Kafka, a schema registry, PostgreSQL, the steps that create topics
+//! and register schemas, seed data, and the services.
+//!
+//! What runs, what each part needs and when it is ready is declared once, in `declared.rs`. The command `local` makes the
+//! demo of it (`up`, `down`), and tests, load tests and failure tests use the same declaration as a library:
+//!
+//! ```no_run
+//! # fn main() -> Result<(), local::Error> {
+//! let stack = local::Stack::builder().without("order-details").start()?;
+//! stack.part("kafka").kill();
+//! stack.part("kafka").start()?;
+//! println!("{}", stack.addresses().as_shell());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A stack has free ports and a data directory of its own, and belongs to its owner: dropped, panicked or killed, the owner
+//! leaves no process and no file behind, because a small watchdog process outlives it by that moment. What the machine
+//! lacks is installed or named by `setup`, which every start calls; it costs nothing when all is there.
+//!
+//! Two variables concern who calls: `MILLRACE_BUILT` (the workspace has just been built) spares the call of cargo, and
+//! `MILLRACE_BIN` names another directory of our programs. `MILLRACE_CACHE` names another place than `target/stack` for
+//! what is fetched.
+
+#![expect(clippy::disallowed_methods, reason = "the stack lives in the real world: its clock, its environment")]
+
+mod addresses;
+mod binaries;
+mod declared;
+mod error;
+mod exec;
+mod infrastructure;
+mod interrupt;
+mod launch;
+mod part;
+mod ports;
+mod probe;
+mod progress;
+mod setup;
+mod site;
+mod stack;
+mod user;
+mod watchdog;
+
+pub use addresses::{Addresses, ServiceAddress};
+pub use binaries::{BUILT, workspace};
+pub use error::Error;
+pub use exec::exec;
+pub use infrastructure::postgres::create_database;
+pub use interrupt::Interrupt;
+pub use part::{Part, READY_WITHIN};
+pub use setup::setup;
+pub use stack::{Builder, Stack};

@@ -1,0 +1,378 @@
+use std::fs::{self, OpenOptions};
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+
+use crate::addresses::ServiceAddress;
+use crate::declared::{Declaration, Describe, Kind, Ready, admin};
+use crate::error::{Error, Result};
+use crate::infrastructure::{kafka, postgres};
+use crate::launch::{Launch, tail};
+use crate::probe;
+use crate::site::Site;
+
+/// A part of a running stack: a program that can be started, killed, paused and started again on the same ports and the
+/// same data.
+#[derive(Debug)]
+pub struct Part {
+    declaration: &'static Declaration,
+    site: Arc<Site>,
+    process: Mutex<Option<Process>>,
+}
+
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    /// Once it has ended.
+    status: Option<ExitStatus>,
+    /// Processes stopped by `pause`.
+    paused: Vec<Pid>,
+}
+
+/// How long a part may take to become ready, or a step to be done, unless said otherwise.
+pub const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long a part that was asked to end may take before it is killed.
+const END_WITHIN: Duration = Duration::from_secs(20);
+
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+impl Part {
+    pub(crate) fn new(declaration: &'static Declaration, site: Arc<Site>) -> Self {
+        Self { declaration, site, process: Mutex::new(None) }
+    }
+
+    /// Its name in the declaration.
+    pub fn name(&self) -> &'static str {
+        self.declaration.name
+    }
+
+    pub(crate) fn needs(&self) -> &'static [&'static str] {
+        self.declaration.needs
+    }
+
+    /// Starts it, waits until it is ready (a step: done), and gives up after [`READY_WITHIN`].
+    ///
+    /// # Errors
+    /// If it is running already, ends early, or is not ready in time; then with the end of its log.
+    pub fn start(&self) -> Result<()> {
+        const ATTEMPTS: usize = 5;
+        let first_start = self.lock().is_none();
+        for _ in 1..ATTEMPTS {
+            match self.spawn().and_then(|()| self.wait_ready(READY_WITHIN)) {
+                Err(error) if found_something_in_use(&error) => {}
+                outcome => return outcome,
+            }
+            // Nobody knows the ports yet, so that others will do. Later it must be the same ones, which the system may
+            // not have given back yet.
+            if first_start {
+                self.site.renew_ports(self.declaration)?;
+            }
+            self.site.interrupt.pause(Duration::from_millis(200))?;
+        }
+        self.spawn()?;
+        self.wait_ready(READY_WITHIN)
+    }
+
+    /// Starts it without waiting.
+    ///
+    /// # Errors
+    /// If it is running already or cannot be started.
+    pub fn spawn(&self) -> Result<()> {
+        let mut process = self.lock();
+        if process.as_mut().is_some_and(|process| process.is_running(&self.site)) {
+            return Err(self.failure("is running already"));
+        }
+        let log = self.log_path();
+        let open = || OpenOptions::new().create(true).append(true).open(&log).map_err(Error::path("write", &log));
+        let doing = format!("start {}", self.name());
+        let mut command =
+            self.site.watchdog.command(&self.launch()?, self.death_signal()).map_err(Error::io(&doing))?;
+        command.current_dir(self.site.part_directory(self.name())?).stdout(open()?).stderr(open()?);
+        let child = command.spawn().map_err(Error::io(&doing))?;
+        *process = Some(Process { child, status: None, paused: Vec::new() });
+        Ok(())
+    }
+
+    /// Waits until it is ready: answers its clients, a service its `/readyz`; a step is ready when it is done.
+    ///
+    /// # Errors
+    /// If it ends before, or is not ready in time; with the end of its log.
+    pub fn wait_ready(&self, within: Duration) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.exit_status() {
+                return match self.declaration.kind {
+                    Kind::Step { .. } if status.success() => Ok(()),
+                    Kind::Step { .. } => Err(self.failure(format!("failed with {status}"))),
+                    _ => Err(self.failure(format!("ended with {status} before it was ready"))),
+                };
+            }
+            let Err(why) = self.probe() else { return Ok(()) };
+            if started.elapsed() > within {
+                return Err(self.failure(format!("was not ready within {} s: {why}", within.as_secs_f32())));
+            }
+            self.site.interrupt.pause(POLL_INTERVAL)?;
+        }
+    }
+
+    /// Ends it with SIGKILL, and waits until it is gone. Without effect if it is not running.
+    pub fn kill(&self) {
+        if let Some(process) = self.lock().as_mut() {
+            process.kill(&self.site);
+        }
+    }
+
+    /// Asks it to end, and kills it if it has not after 20 s. Without effect if it is not running.
+    pub fn stop(&self) {
+        self.resume();
+        // Of the ways to ask PostgreSQL, SIGINT is the one that does not wait for its clients.
+        self.end(if self.name() == "postgres" { Signal::SIGINT } else { Signal::SIGTERM }, END_WITHIN);
+    }
+
+    /// Ends it in the shortest way that leaves nothing behind, its data being of no use any more.
+    pub(crate) fn discard(&self) {
+        self.end(self.death_signal(), Duration::from_secs(2));
+    }
+
+    fn end(&self, signal: Signal, within: Duration) {
+        let deadline = Instant::now() + within;
+        if let Some(process) = self.lock().as_mut() {
+            process.signal(signal);
+            while process.is_running(&self.site) && Instant::now() < deadline {
+                thread::sleep(POLL_INTERVAL);
+            }
+            process.kill(&self.site);
+        }
+    }
+
+    /// Stops it in its tracks (SIGSTOP), with all its children. It keeps its connections, and answers nobody.
+    pub fn pause(&self) {
+        if let Some(process) = self.lock().as_mut()
+            && process.is_running(&self.site)
+        {
+            process.paused = with_descendants(process.pid());
+            for pid in &process.paused {
+                let _ = kill(*pid, Signal::SIGSTOP);
+                // Stopped, it would not hear what it is asked if the owner dies; its children are not known yet.
+                self.site.watchdog.forget(*pid);
+                self.site.watchdog.watch(*pid, Signal::SIGKILL);
+            }
+        }
+    }
+
+    /// Lets it go on after [`pause`](Self::pause).
+    pub fn resume(&self) {
+        if let Some(process) = self.lock().as_mut() {
+            for pid in std::mem::take(&mut process.paused) {
+                let _ = kill(pid, Signal::SIGCONT);
+                self.site.watchdog.forget(pid);
+                if pid == process.pid() {
+                    self.site.watchdog.watch(pid, self.death_signal());
+                }
+            }
+        }
+    }
+
+    /// Stops it if it runs, starts it again on the same ports and the same data, and waits until it is ready.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn restart(&self) -> Result<()> {
+        self.stop();
+        self.start()
+    }
+
+    /// Its process id while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        let mut process = self.lock();
+        let process = process.as_mut()?;
+        process.is_running(&self.site).then(|| process.child.id())
+    }
+
+    /// How its last run ended; nothing while it runs, and before it ever did.
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        let mut process = self.lock();
+        let process = process.as_mut()?;
+        process.is_running(&self.site);
+        process.status
+    }
+
+    /// Whether it is one of `services/`.
+    pub fn is_service(&self) -> bool {
+        self.declaration.is_service()
+    }
+
+    /// Whether it does its work and ends, instead of staying.
+    pub fn is_step(&self) -> bool {
+        matches!(self.declaration.kind, Kind::Step { .. })
+    }
+
+    /// Where its clients reach it, if it has any.
+    pub fn address(&self) -> Option<String> {
+        let addresses = self.site.addresses();
+        match self.name() {
+            "kafka" => Some(addresses.kafka_bootstrap),
+            "registry" => Some(addresses.schema_registry_url),
+            "postgres" => Some(addresses.postgres_url),
+            _ => self.url(),
+        }
+    }
+
+    /// Base of a service's HTTP interface.
+    pub fn url(&self) -> Option<String> {
+        self.service_address()?.url
+    }
+
+    /// Base of a service's admin port.
+    pub fn admin_url(&self) -> Option<String> {
+        Some(self.service_address()?.admin_url)
+    }
+
+    /// Its log, standard output and error of all its runs.
+    pub fn log_path(&self) -> PathBuf {
+        self.site.log(self.name())
+    }
+
+    /// The last lines of its log.
+    pub fn log_tail(&self, lines: usize) -> String {
+        tail(&self.log_path(), lines)
+    }
+
+    /// The line that starts a service by hand in its place, from the root of the workspace.
+    ///
+    /// # Errors
+    /// If its directory cannot be written.
+    pub fn command_line(&self) -> Result<String> {
+        let by_hand = Launch { program: "cargo".into(), ..self.launch()? };
+        Ok(by_hand.arguments(["run", "--bin", self.name()]).to_string())
+    }
+
+    fn service_address(&self) -> Option<ServiceAddress> {
+        self.site.addresses().services.into_iter().find(|service| service.name == self.name())
+    }
+
+    fn launch(&self) -> Result<Launch> {
+        let site = &self.site;
+        let own = match &self.declaration.kind {
+            Kind::Infrastructure { launch, .. } => launch(site)?,
+            Kind::Step { binary, describe } => {
+                let described = site.services().filter(|_| *describe == Describe::Passed);
+                let files = described.map(|service| format!("--describe={}", site.description(service).display()));
+                Launch::new(site.binary(binary)).arguments(files).connections(site)
+            }
+            Kind::Service { http_port, .. } => {
+                let name = self.name();
+                let launch = Launch::new(site.binary(name)).connections(site);
+                let launch = launch.environment("ADMIN_LISTEN", probe::address(site.port(&admin(name))));
+                match http_port {
+                    Some(_) => launch.environment("LISTEN", probe::address(site.port(name))),
+                    None => launch,
+                }
+            }
+        };
+        let more = site.environment.iter().filter(|(part, _, _)| part == self.name());
+        Ok(more.fold(own, |launch, (_, name, value)| launch.environment(name, value)))
+    }
+
+    /// What it gets first if the owner of the stack dies. PostgreSQL has to tell its children, and gives shared memory
+    /// back.
+    fn death_signal(&self) -> Signal {
+        if self.name() == "postgres" { Signal::SIGQUIT } else { Signal::SIGKILL }
+    }
+
+    /// Whether it works, or why it does not yet.
+    fn probe(&self) -> Result<(), String> {
+        let port = self.site.port(self.name());
+        match &self.declaration.kind {
+            Kind::Infrastructure { ready: Ready::Postgres, .. } => postgres::answers(port),
+            Kind::Infrastructure { ready: Ready::Kafka, .. } => kafka::answers(port),
+            Kind::Infrastructure { ready: Ready::Http(path), .. } => probe::answers_http(port, path),
+            Kind::Service { .. } => probe::answers_http(self.site.port(&admin(self.name())), "/readyz"),
+            Kind::Step { .. } => Err("it is at work still".into()),
+        }
+    }
+
+    fn failure(&self, why: impl Into<String>) -> Error {
+        Error::Part { part: self.name().into(), why: why.into(), log: self.log_tail(30) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Process>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Process {
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+
+    fn is_running(&mut self, site: &Site) -> bool {
+        if self.status.is_none()
+            && let Ok(Some(status)) = self.child.try_wait()
+        {
+            self.ended(site, status);
+        }
+        self.status.is_none()
+    }
+
+    /// To the whole group. Until its end was seen here, the id cannot be somebody else's.
+    fn signal(&self, signal: Signal) {
+        if self.status.is_none() {
+            let _ = killpg(self.pid(), signal);
+        }
+    }
+
+    fn kill(&mut self, site: &Site) {
+        if self.status.is_some() {
+            return;
+        }
+        // PostgreSQL's children have groups of their own.
+        let all = with_descendants(self.pid());
+        self.signal(Signal::SIGKILL);
+        for pid in all {
+            let _ = kill(pid, Signal::SIGKILL);
+            site.watchdog.forget(pid);
+        }
+        if let Ok(status) = self.child.wait() {
+            self.ended(site, status);
+        }
+    }
+
+    fn ended(&mut self, site: &Site, status: ExitStatus) {
+        site.watchdog.forget(self.pid());
+        self.status = Some(status);
+        self.paused.clear();
+    }
+}
+
+/// A process and all that descend from it, as far as `/proc` tells.
+fn with_descendants(pid: Pid) -> Vec<Pid> {
+    let parents: Vec<(Pid, Pid)> = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(parent).collect();
+    let mut found = vec![pid];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(child, _)| *child));
+        next += 1;
+    }
+    found
+}
+
+/// A process and its parent, from `/proc/PID/stat`: `PID (name) state PARENT …`, where the name may hold anything.
+fn parent(entry: fs::DirEntry) -> Option<(Pid, Pid)> {
+    let pid = entry.file_name().to_str()?.parse().ok()?;
+    let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
+    let (_, behind_name) = stat.rsplit_once(')')?;
+    let parent = behind_name.split_whitespace().nth(1)?.parse().ok()?;
+    Some((Pid::from_raw(pid), Pid::from_raw(parent)))
+}
+
+/// A port, or shared memory that children of a killed PostgreSQL have not left yet.
+fn found_something_in_use(error: &Error) -> bool {
+    matches!(error, Error::Part { log, .. } if log.to_lowercase().contains("in use"))
+}

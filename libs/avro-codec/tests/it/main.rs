@@ -1,0 +1,5 @@
+mod evolution;
+mod hostile_input;
+mod records;
+mod registry_faults;
+mod wire_format;

@@ -1,0 +1,75 @@
+use std::sync::Arc;
+
+use avro_codec::AvroRecord;
+use streams::Store;
+use streams_kafka::{Journal, KafkaStreams, View};
+use tokio_util::sync::CancellationToken;
+
+use crate::world::{self, Clock};
+
+/// What a router or a task is built from: the world it lives in, as values.
+#[derive(Debug)]
+pub struct Context<O> {
+    pub(crate) service: &'static str,
+    pub(crate) options: Arc<O>,
+    pub(crate) streams: Option<Arc<KafkaStreams>>,
+    pub(crate) journal: Option<Journal>,
+    pub(crate) stopping: CancellationToken,
+}
+
+impl<O> Context<O> {
+    /// The service's own options.
+    pub fn options(&self) -> &Arc<O> {
+        &self.options
+    }
+
+    /// The clock on the wall.
+    pub fn clock(&self) -> Clock {
+        world::now
+    }
+
+    /// An id that nobody else has: a UUIDv7, so that ids sort by the time they were made.
+    pub fn new_id(&self) -> String {
+        world::new_id()
+    }
+
+    /// The id that belongs to a key the client chose, such as its `Idempotency-Key`: always the same within this service,
+    /// a UUIDv5.
+    pub fn id_for(&self, key: &str) -> String {
+        world::derived_id(self.service, key)
+    }
+
+    /// The committed state of a store of the service's topology, with blocking reads.
+    ///
+    /// # Panics
+    /// The service has no topology.
+    pub fn view<S: AvroRecord>(&self, store: &Store<S>) -> View<S> {
+        self.streams.as_ref().expect("only a service with a topology has stores to view").view(store)
+    }
+
+    /// Where what happens outside is written first.
+    ///
+    /// # Panics
+    /// The service has not said what it [journals](crate::Service::journals).
+    pub fn journal(&self) -> &Journal {
+        self.journal.as_ref().expect("a service says what it journals before it does")
+    }
+
+    /// Is cancelled when the process begins to stop; a task ends soon after.
+    pub fn stopping(&self) -> CancellationToken {
+        self.stopping.clone()
+    }
+}
+
+// Derived, it would ask the options to be Clone, which nobody needs.
+impl<O> Clone for Context<O> {
+    fn clone(&self) -> Self {
+        Self {
+            service: self.service,
+            options: self.options.clone(),
+            streams: self.streams.clone(),
+            journal: self.journal.clone(),
+            stopping: self.stopping.clone(),
+        }
+    }
+}

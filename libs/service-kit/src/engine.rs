@@ -1,0 +1,167 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use avro_codec::Schemas;
+use avro_codec::registry::{Registry, RegistryError, Resolver};
+use streams::{Description, Graph, TopicDeclaration, subject};
+use streams_kafka::{Journal, KafkaStreams, Settings, Status};
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::KitOptions;
+use crate::readiness::Readiness;
+use crate::stage::Stage;
+
+/// What the readiness page calls the two things that are waited for.
+const SCHEMAS: &str = "schemas";
+const STREAMS: &str = "streams";
+
+/// Between two questions to a registry that is not there, or does not have the schemas yet.
+const REGISTRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long the registry may take for one answer.
+const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a service wants of Kafka, known before any connection.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) service: &'static str,
+    pub(crate) graph: Option<Arc<Graph>>,
+    pub(crate) journaled: Vec<TopicDeclaration>,
+}
+
+/// What a service has of Kafka.
+#[derive(Debug, Default)]
+pub(crate) struct Engine {
+    pub(crate) streams: Option<Arc<KafkaStreams>>,
+    pub(crate) journal: Option<Journal>,
+}
+
+impl Plan {
+    pub(crate) fn describe(&self) -> Description {
+        let mut description = self.graph.as_ref().map_or_else(
+            || Description {
+                service: self.service.to_owned(),
+                reads: Vec::new(),
+                writes: Vec::new(),
+                sub_topologies: Vec::new(),
+            },
+            |graph| graph.describe(),
+        );
+        description.writes.extend(self.journaled.iter().cloned());
+        description
+    }
+
+    /// The subjects whose schemas have to be registered before anything starts: of all that is written. A service that
+    /// writes nothing binds what it reads, so that it recognizes its own registry.
+    fn subjects(&self) -> Vec<(String, String)> {
+        let of = |topic: &TopicDeclaration| Some((subject(&topic.name), topic.schema.clone()?));
+        let written: Vec<_> = self.describe().writes.iter().filter_map(of).collect();
+        if written.is_empty() {
+            self.graph.iter().flat_map(|graph| graph.inputs()).filter_map(of).collect()
+        } else {
+            written
+        }
+    }
+}
+
+impl Engine {
+    /// Waits until the registry has the schemas of all that the service writes, starts the streams, and waits until these
+    /// have found broker and topics. All waiting shows in `readiness`, where the streams are reported on from then on.
+    ///
+    /// # Errors
+    /// What no waiting will mend.
+    pub(crate) async fn started(
+        plan: &Plan,
+        kit: &KitOptions,
+        readiness: &Readiness,
+        stage: &mut Stage,
+    ) -> anyhow::Result<Self> {
+        if plan.graph.is_none() && plan.journaled.is_empty() {
+            return Ok(Self::default());
+        }
+        let schemas = Schemas::new();
+        let registry = Registry::new(&kit.schema_registry_url, REGISTRY_TIMEOUT)?;
+        bound(&registry, &schemas, &plan.subjects(), readiness).await?;
+
+        let mut settings = Settings::new(&kit.kafka_bootstrap, kit.instance.to_string());
+        settings.topic_prefix.clone_from(&kit.topic_prefix);
+        let mut engine = Self::default();
+        if !plan.journaled.is_empty() {
+            engine.journal = Some(Journal::new(settings.clone(), schemas.clone(), kit.journal_timeout)?);
+        }
+        if let Some(graph) = &plan.graph {
+            let resolver = Resolver::new(registry, schemas.clone());
+            let resolve = resolver.clone();
+            let streams = KafkaStreams::start(graph.clone(), settings, schemas, move |id| resolve.request(id))
+                .context("the stream thread cannot be started")?;
+            let mut status = streams.status();
+            let streams = Arc::new(streams);
+            stage.spawn("schema resolution", resolving(resolver, stage.stop()));
+            stage.spawn("the stream thread", supervised(streams.clone(), readiness.clone(), stage.stop()));
+            engine.streams = Some(streams);
+            // If the thread ends instead, the stage reports why.
+            let _ = status.wait_for(|status| !matches!(status, Status::Waiting(_))).await;
+        }
+        Ok(engine)
+    }
+}
+
+async fn bound(
+    registry: &Registry,
+    schemas: &Schemas,
+    subjects: &[(String, String)],
+    readiness: &Readiness,
+) -> Result<(), RegistryError> {
+    use RegistryError::{SubjectMissing, TextMissing, Unavailable};
+    loop {
+        match registry.bind_all(schemas, subjects).await {
+            Ok(()) => break,
+            Err(absence @ (Unavailable { .. } | SubjectMissing(_) | TextMissing(_))) => {
+                readiness.awaiting(SCHEMAS, absence.to_string());
+            }
+            Err(error) => return Err(error),
+        }
+        sleep(REGISTRY_INTERVAL).await;
+    }
+    readiness.arrived(SCHEMAS);
+    Ok(())
+}
+
+async fn resolving(resolver: Resolver, stop: CancellationToken) -> anyhow::Result<()> {
+    tokio::select! {
+        fatal = resolver.run() => Err(fatal.into()),
+        () = stop.cancelled() => Ok(()),
+    }
+}
+
+/// Reports where the streams stand until they have ended, and asks them to end when `stop` is cancelled.
+async fn supervised(streams: Arc<KafkaStreams>, readiness: Readiness, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut status = streams.status();
+    let report = report(&mut status, &readiness);
+    let mut report = std::pin::pin!(report);
+    tokio::select! {
+        ended = report.as_mut() => return ended,
+        () = stop.cancelled() => streams.stop(),
+    }
+    // Streams that still look for their broker and topics have nothing to commit, and would be a while in noticing.
+    if let Status::Waiting(_) = *streams.status().borrow() {
+        return Ok(());
+    }
+    report.await
+}
+
+async fn report(status: &mut watch::Receiver<Status>, readiness: &Readiness) -> anyhow::Result<()> {
+    loop {
+        let now = status.borrow_and_update().clone();
+        match now {
+            Status::Waiting(_) | Status::Restoring(_) => readiness.awaiting(STREAMS, now.to_string()),
+            Status::Running => readiness.arrived(STREAMS),
+            Status::Stopped => return Ok(()),
+            Status::Failed(why) => bail!(why),
+        }
+        status.changed().await.context("it panicked")?;
+    }
+}

@@ -1,0 +1,225 @@
+use std::ffi::OsString;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use avro_codec::AvroRecord;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use streams::{Topic, TopicDeclaration, Topology};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::describe::ServiceDescription;
+use crate::engine::Plan;
+use crate::process::Process;
+use crate::signals::Signals;
+use crate::{Context, KitOptions, logging};
+
+/// Threads that run what is not the stream thread: handlers wait more than they compute.
+const WORKER_THREADS: usize = 2;
+
+/// A service as it is declared: a name, options, and what it does with them. [`run`](Self::run) makes a process of it.
+///
+/// ```no_run
+/// # mod topology { pub fn topology(_: &super::Options) -> streams::Topology { streams::Topology::new("heat") } }
+/// # mod http {
+/// #     pub fn router(_: &service_kit::Context<super::Options>) -> utoipa_axum::router::OpenApiRouter {
+/// #         Default::default()
+/// #     }
+/// # }
+/// use std::process::ExitCode;
+///
+/// use service_kit::Service;
+///
+/// /// Notes the highest temperature of each sensor
+/// #[derive(Debug, clap::Args)]
+/// pub struct Options {
+///     /// Degrees below which nobody cares
+///     #[arg(long, env = "LEAST_CELSIUS", default_value = "0", allow_negative_numbers = true)]
+///     pub least_celsius: i32,
+/// }
+///
+/// fn main() -> ExitCode {
+///     Service::<Options>::new("heat").topology(topology::topology).http(http::router).run()
+/// }
+/// ```
+pub struct Service<O> {
+    name: &'static str,
+    topology: Option<fn(&O) -> Topology>,
+    journaled: Vec<TopicDeclaration>,
+    pub(crate) http: Option<RouterBuilder<O>>,
+    pub(crate) tasks: Vec<(&'static str, TaskBuilder<O>)>,
+}
+
+pub(crate) type RouterBuilder<O> = Box<dyn FnOnce(&Context<O>) -> OpenApiRouter + Send>;
+pub(crate) type TaskBuilder<O> = Box<dyn FnOnce(Context<O>) -> RunningTask + Send>;
+type RunningTask = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
+
+#[derive(Debug, Parser)]
+struct Arguments<O: Args> {
+    #[command(flatten)]
+    kit: KitOptions,
+    // Last, because what is said about the last one is said about the program.
+    #[command(flatten)]
+    options: O,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prints what the service hears, says, keeps and can be told, as JSON; needs no connection
+    Describe {
+        /// Prints the topology as a Mermaid flowchart instead
+        #[arg(long)]
+        drawing: bool,
+    },
+}
+
+impl<O: Args + Send + Sync + 'static> Service<O> {
+    /// A service that does nothing yet. The name is the one its topology has.
+    pub fn new(name: &'static str) -> Self {
+        Self { name, topology: None, journaled: Vec::new(), http: None, tasks: Vec::new() }
+    }
+
+    /// What it does with streams of records.
+    #[must_use]
+    pub fn topology(mut self, topology: fn(&O) -> Topology) -> Self {
+        self.topology = Some(topology);
+        self
+    }
+
+    /// A topic that its handlers and tasks write to with the [journal](Context::journal).
+    #[must_use]
+    pub fn journals<V: AvroRecord>(mut self, topic: &Topic<V>) -> Self {
+        self.journaled.push(topic.declaration());
+        self
+    }
+
+    /// What it answers over HTTP; described at `/openapi.json` and `/docs`.
+    #[must_use]
+    pub fn http(mut self, router: impl FnOnce(&Context<O>) -> OpenApiRouter + Send + 'static) -> Self {
+        self.http = Some(Box::new(router));
+        self
+    }
+
+    /// What else it does, until it is [stopping](Context::stopping). A task that ends earlier ends the process.
+    #[must_use]
+    pub fn task<F: Future<Output = anyhow::Result<()>> + Send + 'static>(
+        mut self,
+        name: &'static str,
+        task: impl FnOnce(Context<O>) -> F + Send + 'static,
+    ) -> Self {
+        self.tasks.push((name, Box::new(|context| Box::pin(task(context)))));
+        self
+    }
+
+    /// The process, from its arguments to its exit code: 0 after a signal and an orderly end, 1 when it could not start or
+    /// go on, 2 for wrong arguments.
+    pub fn run(self) -> ExitCode {
+        self.run_with(std::env::args_os())
+    }
+
+    fn run_with(self, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+        let command = self.command();
+        let arguments = command.clone().try_get_matches_from(arguments);
+        let arguments = arguments.and_then(|matches| Arguments::<O>::from_arg_matches(&matches));
+        let Arguments { options, kit, command: asked } = arguments.unwrap_or_else(|error| error.exit());
+        let plan = match self.plan(&options) {
+            Ok(plan) => plan,
+            Err(error) => return complaint(&error),
+        };
+        let outcome = match asked {
+            Some(Command::Describe { drawing: false }) => print_description(&plan, &command),
+            Some(Command::Describe { drawing: true }) => {
+                print!("{}", plan.graph.as_ref().map(|graph| graph.drawing()).unwrap_or_default());
+                Ok(())
+            }
+            None => match logging::install(&kit.log, kit.log_format) {
+                Ok(()) => return self.serve(options, kit, &plan),
+                Err(error) => Err(error),
+            },
+        };
+        outcome.map_or_else(|error| complaint(&error), |()| ExitCode::SUCCESS)
+    }
+
+    /// The command line, without the options that mean nothing to this service.
+    fn command(&self) -> clap::Command {
+        let mut command = Arguments::<O>::command().name(self.name);
+        let uses_kafka = self.topology.is_some() || !self.journaled.is_empty();
+        let ids: Vec<_> = command.get_arguments().map(|argument| argument.get_id().clone()).collect();
+        for id in ids {
+            let means_something = match id.as_str() {
+                "listen" => self.http.is_some(),
+                "journal_timeout" => !self.journaled.is_empty(),
+                "kafka_bootstrap" | "schema_registry_url" | "topic_prefix" => uses_kafka,
+                name if name.starts_with("http_") => self.http.is_some(),
+                _ => true,
+            };
+            command = command.mut_arg(id, |argument| argument.hide(!means_something));
+        }
+        command
+    }
+
+    fn plan(&self, options: &O) -> anyhow::Result<Plan> {
+        let graph = self.topology.map(|topology| topology(options).build()).transpose()?;
+        let is_named_alike = graph.as_ref().is_none_or(|graph| graph.name() == self.name);
+        anyhow::ensure!(is_named_alike, "the topology of {} must have its name", self.name);
+        Ok(Plan { service: self.name, graph, journaled: self.journaled.clone() })
+    }
+
+    fn serve(self, options: O, kit: KitOptions, plan: &Plan) -> ExitCode {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKER_THREADS).enable_all().build();
+        match runtime {
+            Ok(runtime) => {
+                let code = runtime.block_on(self.until_signal(options, kit, plan));
+                // Whatever still runs has had its time.
+                runtime.shutdown_background();
+                code
+            }
+            Err(error) => complaint(&anyhow::Error::new(error).context("the runtime cannot be started")),
+        }
+    }
+
+    async fn until_signal(self, options: O, kit: KitOptions, plan: &Plan) -> ExitCode {
+        let mut signals = match Signals::caught() {
+            Ok(signals) => signals,
+            Err(error) => return complaint(&anyhow::Error::new(error).context("signals cannot be caught")),
+        };
+        let mut process = Process::new(kit);
+        let mut code = ExitCode::SUCCESS;
+        tokio::select! {
+            outcome = process.live(self, Arc::new(options), plan) => {
+                let Err(error) = outcome;
+                tracing::error!("stopping: {error:#}");
+                code = ExitCode::FAILURE;
+            }
+            signal = signals.next() => tracing::info!(signal, "stopping"),
+        }
+        signals.kill_from_now_on();
+        if let Err(error) = process.drained().await {
+            tracing::error!("not stopped in good order: {error:#}");
+            code = ExitCode::FAILURE;
+        }
+        tracing::info!("stopped");
+        code
+    }
+}
+
+impl<O> fmt::Debug for Service<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+fn print_description(plan: &Plan, command: &clap::Command) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(&ServiceDescription::new(plan.describe(), command))?);
+    Ok(())
+}
+
+/// For what happens before there is a log.
+fn complaint(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}

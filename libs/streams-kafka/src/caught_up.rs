@@ -1,0 +1,107 @@
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use streams::TaskId;
+
+use crate::Settings;
+use crate::clock::wall_clock;
+use crate::membership::Membership;
+
+/// Knows which tasks have read everything that was waiting for them, which is when timers by the wall clock may fire: at
+/// assignment, and again whenever the thread did not poll for a while (a stopped process, a debugger, an outage).
+#[derive(Default)]
+pub(crate) struct CaughtUp {
+    ends: Ends,
+    last_poll: Option<Instant>,
+}
+
+/// Where the inputs of each task ended, for what a read_committed client can see.
+#[derive(Default)]
+enum Ends {
+    #[default]
+    Unknown,
+    Asked(Receiver<Result<EndOffsets, KafkaError>>),
+    Known(EndOffsets),
+}
+
+type EndOffsets = HashMap<TaskId, Vec<(String, i64)>>;
+
+const POLLING_GAP: Duration = Duration::from_secs(1);
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl CaughtUp {
+    /// Notes that the thread polls now; after a gap no task counts as caught up.
+    pub(crate) fn polling(&mut self, consumer: &BaseConsumer<Membership>) {
+        if self.last_poll.is_some_and(|last| last.elapsed() > POLLING_GAP) {
+            self.forget(consumer);
+        }
+        self.last_poll = Some(Instant::now());
+    }
+
+    /// No task counts as caught up any more.
+    pub(crate) fn forget(&mut self, consumer: &BaseConsumer<Membership>) {
+        self.ends = Ends::Unknown;
+        consumer.context().epoch().tasks.values_mut().for_each(|assigned| assigned.task.set_caught_up(None));
+    }
+
+    /// Called when the input is drained: looks which tasks have come to where their inputs ended.
+    pub(crate) fn drained(&mut self, consumer: &BaseConsumer<Membership>) {
+        let membership = consumer.context();
+        let mut epoch = membership.epoch();
+        if epoch.tasks.values().all(|assigned| !assigned.is_ready() || assigned.task.is_caught_up()) {
+            return;
+        }
+        match &self.ends {
+            Ends::Unknown => {
+                let settings = epoch.settings.clone();
+                let inputs = epoch
+                    .tasks
+                    .iter()
+                    .map(|(id, assigned)| (*id, assigned.inputs().map(|(topic, _)| settings.topic(topic)).collect()));
+                self.ends = ask(settings.clone(), inputs.collect());
+            }
+            Ends::Asked(answer) => match answer.try_recv() {
+                Ok(Ok(ends)) => self.ends = Ends::Known(ends),
+                Err(TryRecvError::Empty) => {}
+                Ok(Err(_)) | Err(TryRecvError::Disconnected) => self.ends = Ends::Unknown,
+            },
+            Ends::Known(ends) => {
+                for (id, assigned) in &mut epoch.tasks {
+                    let has_read = |(topic, end): &(String, i64)| {
+                        *end == 0 || membership.read_to(topic, id.partition).is_some_and(|read| read >= *end)
+                    };
+                    let is_waiting = assigned.is_ready() && !assigned.task.is_caught_up();
+                    if is_waiting && ends.get(id).is_some_and(|ends| ends.iter().all(has_read)) {
+                        assigned.task.set_caught_up(Some(wall_clock()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Asks from a thread and a connection of its own: on the consumer's, every question would wait behind a fetch.
+fn ask(settings: Settings, inputs: Vec<(TaskId, Vec<String>)>) -> Ends {
+    let (sender, receiver) = sync_channel(1);
+    let asked = thread::Builder::new().name("end-offsets".to_string()).spawn(move || {
+        // Whoever asked may have lost interest.
+        let _ = sender.send(end_offsets(&settings, inputs));
+    });
+    asked.map_or(Ends::Unknown, |_| Ends::Asked(receiver))
+}
+
+fn end_offsets(settings: &Settings, inputs: Vec<(TaskId, Vec<String>)>) -> Result<EndOffsets, KafkaError> {
+    let client: BaseConsumer = settings.reader("read_committed").create()?;
+    let mut ends = EndOffsets::new();
+    for (id, topics) in inputs {
+        for topic in topics {
+            let (_, end) = client.fetch_watermarks(&topic, id.partition, CALL_TIMEOUT)?;
+            ends.entry(id).or_default().push((topic, end));
+        }
+    }
+    Ok(ends)
+}

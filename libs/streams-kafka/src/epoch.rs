@@ -1,0 +1,292 @@
+//! The exactly-once protocol of one stream thread.
+//!
+//! An *epoch* is what lies between two commits: the records read, the changes they make to stores, the records they
+//! send. It is one transaction. [`Epoch::process`] adds a record, [`Epoch::commit`] makes the whole of it true at once,
+//! [`Epoch::abort`] makes none of it have happened.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use avro_codec::{SchemaId, Schemas, Status as SchemaStatus};
+use rdkafka::Message;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use streams::{Graph, Input, Limits, Output, TaskId, Timestamp};
+
+use crate::Settings;
+use crate::assigned::Assigned;
+use crate::clock::wall_clock;
+use crate::headers::TRACEPARENT;
+use crate::metrics::Metrics;
+use crate::outgoing::{dead_letter, output_headers};
+use crate::producer::{Failure, Outgoing, TransactionalProducer};
+use crate::view::Shares;
+
+/// The open epoch, and all it is made of.
+pub(crate) struct Epoch {
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) settings: Settings,
+    pub(crate) schemas: Schemas,
+    pub(crate) shares: Arc<Shares>,
+    pub(crate) metrics: Metrics,
+    pub(crate) producer: TransactionalProducer,
+    pub(crate) tasks: BTreeMap<TaskId, Assigned>,
+    /// The generation in which the records of the open epoch were polled.
+    pub(crate) group: Option<ConsumerGroupMetadata>,
+    /// Partitions that wait for a schema: where they go on, and what they wait for.
+    pub(crate) held: BTreeMap<(String, i32), SchemaId>,
+    names: Names,
+    progress: Progress,
+    outputs: Vec<Output>,
+}
+
+/// What the open epoch holds.
+#[derive(Default)]
+struct Progress {
+    records: usize,
+    opened_at: Option<Instant>,
+    /// It sends a record, and somebody waits for that.
+    is_awaited: bool,
+    /// It changes a store.
+    is_changed: bool,
+}
+
+/// Topic names as the broker knows them.
+struct Names {
+    sinks: Vec<String>,
+    changelogs: Vec<String>,
+    dead_letters: String,
+}
+
+/// A position that moved past records that changed nothing is committed after this long.
+const POSITION_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Epoch {
+    pub(crate) fn new(
+        graph: Arc<Graph>,
+        settings: Settings,
+        schemas: Schemas,
+        shares: Arc<Shares>,
+        producer: TransactionalProducer,
+    ) -> Self {
+        let names = Names {
+            sinks: graph.outputs().map(|topic| settings.topic(&topic.name)).collect(),
+            changelogs: graph.changelogs().map(|topic| settings.topic(&topic.name)).collect(),
+            dead_letters: settings.topic(&graph.dead_letters().name),
+        };
+        let metrics = Metrics::new(graph.name());
+        Self {
+            graph,
+            settings,
+            schemas,
+            shares,
+            metrics,
+            producer,
+            tasks: BTreeMap::new(),
+            group: None,
+            held: BTreeMap::new(),
+            names,
+            progress: Progress::default(),
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Processes one record. Its outputs are on their way when this returns; its changes of state lie in its task.
+    ///
+    /// What cannot be handled goes to the dead letters in the same transaction, so it is neither lost nor in the way.
+    pub(crate) fn process(&mut self, message: &BorrowedMessage<'_>, now: Timestamp) -> Result<(), Failure> {
+        let topic = message.topic().strip_prefix(&*self.settings.topic_prefix).unwrap_or(message.topic());
+        let (partition, offset) = (message.partition(), message.offset());
+        let Some(sub_topology) = self.graph.sub_topology(topic) else { return Ok(()) };
+        let Some(assigned) = self.tasks.get_mut(&TaskId { sub_topology, partition }) else { return Ok(()) };
+        if assigned.is_past(topic, offset) || !assigned.is_ready() {
+            return Ok(());
+        }
+        if self.held.keys().any(|(held, at)| held == topic && *at == partition) {
+            return Ok(());
+        }
+        if let Some(SchemaStatus::Unresolved(id)) = message.payload().map(|bytes| self.schemas.status(bytes)) {
+            self.held.insert((topic.to_string(), partition), id);
+            return Ok(());
+        }
+        let limits = limits(&self.settings, now);
+        let input = Input {
+            topic,
+            key: message.key(),
+            value: message.payload(),
+            timestamp: Timestamp(message.timestamp().to_millis().unwrap_or(0)),
+        };
+        self.outputs.clear();
+        let processed = assigned.task.process(input, limits, &mut self.outputs);
+        assigned.fire(now, limits, &mut self.outputs);
+        assigned.advance(topic, offset + 1);
+        self.progress.is_changed |= assigned.task.changes().next().is_some();
+        self.progress.opened_at.get_or_insert_with(Instant::now);
+        self.progress.records += 1;
+        self.send_outputs(traceparent(message), now)?;
+        match processed {
+            Ok(()) => Ok(()),
+            Err(refusal) => {
+                self.metrics.dead_letters.add(1, &self.metrics.labels);
+                tracing::warn!(topic, partition, offset, %refusal, "a record goes to the dead letters");
+                self.progress.is_awaited = true;
+                self.producer.send(dead_letter(&self.names.dead_letters, message, &refusal))
+            }
+        }
+    }
+
+    /// Fires the timers that are due.
+    pub(crate) fn fire_timers(&mut self, now: Timestamp) -> Result<(), Failure> {
+        let limits = limits(&self.settings, now);
+        self.outputs.clear();
+        for assigned in self.tasks.values_mut().filter(|assigned| assigned.is_ready()) {
+            if assigned.task.next_deadline().is_some_and(|deadline| deadline <= now) {
+                assigned.fire(now, limits, &mut self.outputs);
+                assigned.touch();
+                self.progress.is_changed |= assigned.task.changes().next().is_some();
+                self.progress.opened_at.get_or_insert_with(Instant::now);
+            }
+        }
+        self.send_outputs(None, now)
+    }
+
+    /// Whether it is time to commit: somebody waits for an output and nothing more is there to go with it, the epoch is
+    /// full, or what nobody waits for has lain long enough.
+    pub(crate) fn is_due(&self, is_drained: bool) -> bool {
+        let Progress { records, opened_at, is_awaited, is_changed } = self.progress;
+        let age = opened_at.map(|opened_at| opened_at.elapsed());
+        match age {
+            None => false,
+            Some(_) if is_awaited && is_drained => true,
+            Some(_) if records >= self.settings.max_epoch_records && (is_awaited || is_changed) => true,
+            Some(age) if is_awaited || is_changed => age >= self.settings.commit_interval,
+            Some(age) => age >= POSITION_INTERVAL,
+        }
+    }
+
+    /// Makes the epoch true. This is the exactly-once protocol, and its order is the whole of it:
+    ///
+    /// 1. Every record of the transaction is acknowledged. A commit with a record in flight costs 100 ms, and offsets
+    ///    sent before the acknowledgements ruin the tail (facts: ADR 0003).
+    /// 2. The positions of the input join the transaction, under the group generation in which the records were polled:
+    ///    if the partitions are somebody else's by now, the broker refuses them, and with them all the rest.
+    /// 3. The transaction is committed. From here on it has happened.
+    /// 4. Only now do the changes become the state that readers see, and only then are waiters woken: nobody ever reads
+    ///    what may still be aborted.
+    ///
+    /// Where a step fails, [`Epoch::abort`] follows and the records are read again.
+    pub(crate) fn commit(&mut self) -> Result<(), Failure> {
+        let Some(group) = &self.group else { return Ok(()) };
+        if self.progress.opened_at.is_none() {
+            return Ok(());
+        }
+        let start = Instant::now();
+        for assigned in self.tasks.values() {
+            for (changelog, key, value) in assigned.task.changes() {
+                self.producer.send(Outgoing {
+                    topic: &self.names.changelogs[changelog],
+                    partition: Some(assigned.task.id().partition),
+                    key: Some(key.as_bytes()),
+                    value,
+                    timestamp: wall_clock().as_millis(),
+                    headers: None,
+                })?;
+            }
+        }
+        self.producer.await_acknowledgements()?;
+        self.producer.send_offsets(&self.positions(), group)?;
+        self.producer.commit()?;
+        for assigned in self.tasks.values_mut() {
+            assigned.committed();
+            assigned.task.commit(|store, key| self.shares.wake(store, key));
+        }
+        self.metrics.epoch_records.record(self.progress.records as u64, &self.metrics.labels);
+        self.metrics.records.add(self.progress.records as u64, &self.metrics.labels);
+        self.metrics.commit_seconds.record(start.elapsed().as_secs_f64(), &self.metrics.labels);
+        self.progress = Progress::default();
+        Ok(())
+    }
+
+    /// Makes the epoch never have happened: the transaction is aborted, the changes are dropped, the positions are where
+    /// they were. The caller moves the consumer back to them.
+    pub(crate) fn abort(&mut self) -> Result<(), Failure> {
+        self.metrics.aborts.add(1, &self.metrics.labels);
+        self.void();
+        self.producer.abort()
+    }
+
+    /// Forgets the epoch of a producer that is of no use any more.
+    pub(crate) fn void(&mut self) {
+        self.progress = Progress::default();
+        self.held.clear();
+        for assigned in self.tasks.values_mut() {
+            assigned.task.abort();
+            assigned.rewind();
+        }
+    }
+
+    /// Gives all tasks back.
+    pub(crate) fn withdraw_all(&mut self) {
+        for (id, assigned) in std::mem::take(&mut self.tasks) {
+            for restoration in assigned.task.restorations() {
+                self.shares.withdraw(&restoration.store, id.partition);
+            }
+        }
+        self.held.clear();
+    }
+
+    /// How long the thread may sleep in its next poll.
+    pub(crate) fn patience(&self, now: Timestamp, at_most: Duration) -> Duration {
+        let until_timer = self.tasks.values().filter_map(|assigned| assigned.task.next_deadline()).min().map(|due| {
+            Duration::from_millis(u64::try_from(due.as_millis().saturating_sub(now.as_millis())).unwrap_or(0))
+        });
+        let until_commit = self.progress.opened_at.map(|opened_at| {
+            let interval = if self.progress.is_changed { self.settings.commit_interval } else { POSITION_INTERVAL };
+            interval.saturating_sub(opened_at.elapsed())
+        });
+        [until_timer, until_commit].into_iter().flatten().fold(at_most, Duration::min)
+    }
+
+    /// Where every input stands that moved, with the stream time of its task as metadata. A transaction that only a timer
+    /// made carries the current positions of its task, so that it is fenced like any other.
+    fn positions(&self) -> TopicPartitionList {
+        let mut positions = TopicPartitionList::new();
+        for assigned in self.tasks.values() {
+            let stream_time = assigned.task.stream_time().as_millis().to_string();
+            for (topic, offset) in assigned.moved() {
+                let (topic, partition) = (self.settings.topic(topic), assigned.task.id().partition);
+                let mut element = positions.add_partition(&topic, partition);
+                element.set_offset(Offset::Offset(offset)).expect("a position is a plain offset");
+                element.set_metadata(&stream_time);
+            }
+        }
+        positions
+    }
+
+    fn send_outputs(&mut self, traceparent: Option<&str>, now: Timestamp) -> Result<(), Failure> {
+        self.progress.is_awaited |= !self.outputs.is_empty();
+        for output in &self.outputs {
+            self.producer.send(Outgoing {
+                topic: &self.names.sinks[output.sink],
+                partition: None,
+                key: Some(output.key.as_bytes()),
+                value: Some(&output.value),
+                timestamp: output.timestamp.as_millis(),
+                headers: Some(output_headers(traceparent, now)),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn limits(settings: &Settings, now: Timestamp) -> Limits {
+    const AN_HOUR: Duration = Duration::from_secs(60 * 60);
+    Limits { max_record_bytes: settings.max_record_bytes, latest_timestamp: now + AN_HOUR }
+}
+
+fn traceparent<'a>(message: &'a BorrowedMessage<'_>) -> Option<&'a str> {
+    let header = message.headers()?.iter().find(|header| header.key == TRACEPARENT)?;
+    std::str::from_utf8(header.value?).ok()
+}

@@ -1,0 +1,19 @@
+//! The record headers the engine writes and carries on.
+
+/// When the record was really written: wall clock, milliseconds since the epoch, as text. For journeys and latency
+/// figures; outside any claim of identical replay.
+pub const PROCESSED_AT: &str = "processed-at";
+
+/// The W3C trace context of the request all this follows from.
+pub const TRACEPARENT: &str = "traceparent";
+
+/// Why a record went to the dead letters.
+pub const DEAD_LETTER_CAUSE: &str = "dead-letter-cause";
+/// The topic it came from.
+pub const DEAD_LETTER_TOPIC: &str = "dead-letter-topic";
+/// The partition it came from.
+pub const DEAD_LETTER_PARTITION: &str = "dead-letter-partition";
+/// Its offset there.
+pub const DEAD_LETTER_OFFSET: &str = "dead-letter-offset";
+/// Its timestamp there, milliseconds since the epoch.
+pub const DEAD_LETTER_TIMESTAMP: &str = "dead-letter-timestamp";

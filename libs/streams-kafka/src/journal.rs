@@ -1,0 +1,104 @@
+use std::time::Duration;
+
+use avro_codec::{AvroRecord, EncodeError, Schemas};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use streams::{Timestamp, Topic, subject};
+
+use crate::Settings;
+use crate::headers::{PROCESSED_AT, TRACEPARENT};
+
+/// Writes events from outside into Kafka (command sourcing): idempotent, acknowledged by all in-sync replicas.
+///
+/// A retry neither doubles nor reorders (`enable.idempotence`). When a write is not acknowledged within the timeout it
+/// may still be in the log: the caller repeats it under the same key, and what reads the log ignores the repetition.
+#[derive(Clone)]
+pub struct Journal {
+    producer: FutureProducer,
+    settings: Settings,
+    schemas: Schemas,
+}
+
+/// Where a record was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coordinates {
+    /// The partition.
+    pub partition: i32,
+    /// The offset in it.
+    pub offset: i64,
+}
+
+/// Why a record is not known to be written.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The broker did not acknowledge it in time; it may have been written.
+    #[error("the broker did not acknowledge the record: {0}")]
+    NotAcknowledged(KafkaError),
+    /// The broker will not take it.
+    #[error("the broker refuses the record: {0}")]
+    Refused(KafkaError),
+    /// The value does not fit its schema.
+    #[error(transparent)]
+    Unencodable(#[from] EncodeError),
+}
+
+impl Journal {
+    /// A journal that gives up on a record after `timeout` (`message.timeout.ms`).
+    ///
+    /// # Errors
+    /// The client cannot be created.
+    pub fn new(settings: Settings, schemas: Schemas, timeout: Duration) -> Result<Self, KafkaError> {
+        let mut config = settings.producer();
+        config.set("message.timeout.ms", timeout.as_millis().to_string());
+        Ok(Self { producer: config.create()?, settings, schemas })
+    }
+
+    /// Appends an event; returns when it is acknowledged.
+    ///
+    /// `traceparent` is the W3C trace context that travels with the record through everything that follows from it.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn append<V: AvroRecord>(
+        &self,
+        topic: &Topic<V>,
+        value: &V,
+        now: Timestamp,
+        traceparent: Option<&str>,
+    ) -> Result<Coordinates, JournalError> {
+        let payload = self.schemas.encode(&subject(topic.name()), value)?;
+        let key = topic.key(value);
+        let name = self.settings.topic(topic.name());
+        let processed_at = now.as_millis().to_string();
+        let mut headers = OwnedHeaders::new().insert(Header { key: PROCESSED_AT, value: Some(&processed_at) });
+        if let Some(traceparent) = traceparent {
+            headers = headers.insert(Header { key: TRACEPARENT, value: Some(traceparent) });
+        }
+        let record = FutureRecord::to(&name).key(&key).payload(&payload).timestamp(now.as_millis()).headers(headers);
+        match self.producer.send(record, Duration::ZERO).await {
+            Ok(delivery) => Ok(Coordinates { partition: delivery.partition, offset: delivery.offset }),
+            Err((error, _)) => Err(refused_or_lost(error)),
+        }
+    }
+}
+
+fn refused_or_lost(error: KafkaError) -> JournalError {
+    match error.rdkafka_error_code() {
+        Some(
+            RDKafkaErrorCode::MessageSizeTooLarge
+            | RDKafkaErrorCode::InvalidTimestamp
+            | RDKafkaErrorCode::InvalidMessageSize
+            | RDKafkaErrorCode::InvalidRecord
+            | RDKafkaErrorCode::TopicAuthorizationFailed,
+        ) => JournalError::Refused(error),
+        _ => JournalError::NotAcknowledged(error),
+    }
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Journal").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

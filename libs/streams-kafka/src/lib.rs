@@ -1,0 +1,48 @@
+//! Runs a [`Topology`](streams::Topology) on Kafka, exactly once.
+//!
+//! [`KafkaStreams::start`] gives the frozen graph to a *stream thread*: one consumer, one transactional producer, and a
+//! [`Task`](streams::Task) for every partition assigned to it. The thread turns in a loop: it polls a batch, lets the
+//! tasks process it, sends what they say as they say it, and commits when somebody waits for an output and the input is
+//! drained. What lies between two commits is an *epoch*, and an epoch is one transaction: its input positions, its
+//! outputs and its changes of state come true together or not at all.
+//!
+//! Where to read what:
+//!
+//! - `epoch.rs`: the exactly-once protocol. [`Epoch::commit`](epoch) holds the order of its steps and why it is that order.
+//! - `thread.rs`: the loop around it; what happens when a step fails.
+//! - `membership.rs`: partitions that come and go. An epoch is committed inside the revoke callback.
+//! - `restore.rs`: stores read back from their changelogs.
+//! - `caught_up.rs`: when timers by the wall clock may fire.
+//! - `view.rs`: blocking reads of committed state.
+//!
+//! The client library is librdkafka, which knows transactions v1 only (no KIP-890 part 2): see ADR 0007 for what follows.
+
+mod assigned;
+mod caught_up;
+mod client_log;
+mod clock;
+mod epoch;
+pub mod headers;
+mod journal;
+mod kafka_streams;
+mod membership;
+mod metrics;
+mod outgoing;
+mod partition;
+mod producer;
+mod purge;
+mod restore;
+mod settings;
+mod status;
+mod thread;
+mod topics;
+mod view;
+
+pub use journal::{Coordinates, Journal, JournalError};
+pub use kafka_streams::KafkaStreams;
+pub use partition::partition_of;
+pub use rdkafka::error::KafkaError;
+pub use settings::Settings;
+pub use status::{Status, StreamsError};
+pub use topics::{TopicsError, create as create_topics};
+pub use view::{View, ViewError};

@@ -1,0 +1,142 @@
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::types::RDKafkaRespErr;
+use streams::{Task, TaskId, Timestamp};
+
+use crate::assigned::Assigned;
+use crate::client_log::ClientLog;
+use crate::epoch::Epoch;
+
+/// A stream thread as a member of its group: takes tasks when partitions are assigned, gives them back when they are
+/// revoked. The callbacks run inside the thread's own `poll`.
+pub(crate) struct Membership {
+    epoch: Mutex<Epoch>,
+    /// Grows with every assignment: records polled before it are not to be processed after it.
+    generation: AtomicU64,
+    read_to: Mutex<HashMap<(String, i32), i64>>,
+    trouble: Mutex<Option<KafkaError>>,
+    log: ClientLog,
+}
+
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl Membership {
+    pub(crate) fn new(epoch: Epoch) -> Self {
+        Self {
+            epoch: Mutex::new(epoch),
+            generation: AtomicU64::new(0),
+            read_to: Mutex::default(),
+            trouble: Mutex::default(),
+            log: ClientLog::default(),
+        }
+    }
+
+    /// The epoch. Never held across a `poll`.
+    pub(crate) fn epoch(&self) -> MutexGuard<'_, Epoch> {
+        self.epoch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many assignments there were.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// How far the client has read a partition: the offset behind the last record or transaction marker, if it came to
+    /// an end there.
+    pub(crate) fn read_to(&self, topic: &str, partition: i32) -> Option<i64> {
+        let read_to = self.read_to.lock().unwrap_or_else(PoisonError::into_inner);
+        read_to.get(&(topic.to_string(), partition)).copied()
+    }
+
+    /// What went wrong inside a callback.
+    pub(crate) fn trouble(&self) -> Option<KafkaError> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn assign(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) -> Result<(), KafkaError> {
+        self.read_to.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut epoch = self.epoch();
+        let committed = match consumer.committed_offsets(partitions.clone(), CALL_TIMEOUT) {
+            Ok(committed) => committed,
+            Err(_) => consumer.committed_offsets(partitions.clone(), CALL_TIMEOUT)?,
+        };
+        let mut start = TopicPartitionList::new();
+        for element in committed.elements() {
+            element.error()?;
+            let (name, partition) = (element.topic(), element.partition());
+            let topic = name.strip_prefix(&*epoch.settings.topic_prefix).unwrap_or(name);
+            let Some(sub_topology) = epoch.graph.sub_topology(topic) else { continue };
+            let offset = match element.offset() {
+                Offset::Offset(offset) => offset,
+                _ => consumer.fetch_watermarks(name, partition, CALL_TIMEOUT)?.0,
+            };
+            start.add_partition_offset(name, partition, Offset::Offset(offset))?;
+            let id = TaskId { sub_topology, partition };
+            let (graph, schemas) = (epoch.graph.clone(), epoch.schemas.clone());
+            let assigned = epoch.tasks.entry(id).or_insert_with(|| Assigned::new(Task::new(graph, schemas, id)));
+            if matches!(element.offset(), Offset::Offset(_)) {
+                assigned.resume_at(topic, offset, element.metadata().parse().ok().map(Timestamp));
+            } else {
+                assigned.begin_at(topic, offset);
+            }
+        }
+        consumer.assign(&start)?;
+        // Nothing is read before the stores are restored.
+        consumer.pause(&start)?;
+        epoch.group = consumer.group_metadata();
+        self.generation.fetch_add(1, Ordering::Release);
+        tracing::info!(partitions = start.count(), "partitions assigned");
+        Ok(())
+    }
+
+    /// Commits what was done for the partitions before they are somebody else's; if they already are, there is nothing
+    /// left to do but to abort.
+    fn revoke(&self, consumer: &BaseConsumer<Self>) -> Result<(), KafkaError> {
+        let mut epoch = self.epoch();
+        let ended = if consumer.assignment_lost() { epoch.abort() } else { epoch.commit() };
+        if let Err(failure) = ended {
+            // The producer is rebuilt or the thread ends when the callback has returned; the epoch is void either way.
+            tracing::warn!(?failure, "the epoch could not be ended before its partitions were revoked");
+            epoch.void();
+        }
+        epoch.withdraw_all();
+        epoch.group = None;
+        self.generation.fetch_add(1, Ordering::Release);
+        consumer.unassign()
+    }
+}
+
+impl ClientContext for Membership {
+    fn stats(&self, statistics: Statistics) {
+        let mut read_to = self.read_to.lock().unwrap_or_else(PoisonError::into_inner);
+        for topic in statistics.topics.into_values() {
+            for partition in topic.partitions.into_values().filter(|partition| partition.eof_offset >= 0) {
+                read_to.insert((topic.topic.clone(), partition.partition), partition.eof_offset);
+            }
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.log.error(&error, reason);
+    }
+}
+
+impl ConsumerContext for Membership {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+        let done = match event {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assign(consumer, partitions),
+            _ => self.revoke(consumer),
+        };
+        if let Err(error) = done {
+            self.trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        }
+    }
+}

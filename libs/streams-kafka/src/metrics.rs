@@ -1,0 +1,50 @@
+use opentelemetry::metrics::{Counter, Histogram};
+use opentelemetry::{KeyValue, global};
+
+/// What a stream thread tells about itself. The process that runs it decides where the figures go.
+pub(crate) struct Metrics {
+    pub(crate) commit_seconds: Histogram<f64>,
+    pub(crate) epoch_records: Histogram<u64>,
+    pub(crate) records: Counter<u64>,
+    pub(crate) aborts: Counter<u64>,
+    pub(crate) rebuilds: Counter<u64>,
+    pub(crate) dead_letters: Counter<u64>,
+    pub(crate) restored_records: Counter<u64>,
+    pub(crate) labels: [KeyValue; 1],
+}
+
+impl Metrics {
+    pub(crate) fn new(service: &str) -> Self {
+        let meter = global::meter("streams");
+        let seconds = vec![0.001, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0];
+        let records = vec![1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
+        Self {
+            commit_seconds: meter
+                .f64_histogram("streams_commit_duration")
+                .with_unit("s")
+                .with_description("From the decision to commit an epoch until its state can be read")
+                .with_boundaries(seconds)
+                .build(),
+            epoch_records: meter
+                .u64_histogram("streams_epoch_records")
+                .with_description("Input records per committed epoch")
+                .with_boundaries(records)
+                .build(),
+            records: meter.u64_counter("streams_records").with_description("Input records processed").build(),
+            aborts: meter.u64_counter("streams_aborts").with_description("Epochs aborted").build(),
+            rebuilds: meter
+                .u64_counter("streams_producer_rebuilds")
+                .with_description("Transactional producers built anew after a failure")
+                .build(),
+            dead_letters: meter
+                .u64_counter("streams_dead_letters")
+                .with_description("Records that could not be handled")
+                .build(),
+            restored_records: meter
+                .u64_counter("streams_restored_records")
+                .with_description("Changelog records read back into stores")
+                .build(),
+            labels: [KeyValue::new("service", service.to_string())],
+        }
+    }
+}

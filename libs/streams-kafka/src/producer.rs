@@ -1,0 +1,232 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::{ClientContext, Message};
+
+/// One transactional producer: a transaction that begins with its first record, and whose commit is three steps that the
+/// caller takes in order.
+pub(crate) struct TransactionalProducer {
+    producer: BaseProducer<Acknowledgements>,
+    counters: Arc<Counters>,
+    sent: u64,
+    is_open: bool,
+    is_worn: bool,
+    /// EndTxn that took longer than this may have been retried on a new connection and end the *next* transaction:
+    /// librdkafka has no KIP-890 part 2.
+    slow_end: Duration,
+}
+
+/// What a failure asks for.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Abort the transaction and go on with the same producer.
+    Abort(KafkaError),
+    /// The producer cannot be used any more.
+    Rebuild(KafkaError),
+    /// No retry will help: a configuration error.
+    Stop(KafkaError),
+}
+
+/// One record on its way out.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) partition: Option<i32>,
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) timestamp: i64,
+    pub(crate) headers: Option<OwnedHeaders>,
+}
+
+#[derive(Default)]
+struct Counters {
+    acknowledged: AtomicU64,
+    failed: Mutex<Option<KafkaError>>,
+}
+
+struct Acknowledgements(Arc<Counters>);
+
+/// One call into librdkafka; those that can be repeated are repeated until they answer.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an abort waits for records that are on their way.
+const LANDING_TIMEOUT: Duration = Duration::from_secs(1);
+/// Between two looks for acknowledgements. Spinning would take the CPU from the broker that is to send them.
+const ACKNOWLEDGEMENT_POLL: Duration = Duration::from_micros(50);
+
+impl TransactionalProducer {
+    /// Connects, and fences whoever used the same `transactional.id` before: its open transaction is aborted.
+    pub(crate) fn connect(config: &ClientConfig) -> Result<Self, KafkaError> {
+        let counters = Arc::new(Counters::default());
+        let producer: BaseProducer<Acknowledgements> =
+            config.create_with_context(Acknowledgements(counters.clone()))?;
+        producer.init_transactions(Duration::from_secs(30))?;
+        let retry_backoff_ms = config.get("retry.backoff.ms").and_then(|value| value.parse().ok()).unwrap_or(100);
+        let slow_end = Duration::from_millis(retry_backoff_ms) * 3 / 4;
+        Ok(Self { producer, counters, sent: 0, is_open: false, is_worn: false, slow_end })
+    }
+
+    /// Hands a record to the client. The first of a transaction begins it, and should be sent as early as possible: a
+    /// fixed 1 ms timer in librdkafka starts there.
+    pub(crate) fn send(&mut self, record: Outgoing<'_>) -> Result<(), Failure> {
+        if !self.is_open {
+            self.producer.begin_transaction().map_err(Failure::from)?;
+            self.is_open = true;
+        }
+        let mut outgoing = BaseRecord::<[u8], [u8]>::to(record.topic).timestamp(record.timestamp);
+        outgoing.partition = record.partition;
+        outgoing.key = record.key;
+        outgoing.payload = record.value;
+        outgoing.headers = record.headers;
+        while let Err((error, returned)) = self.producer.send(outgoing) {
+            if !matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) {
+                return Err(error.into());
+            }
+            self.producer.poll(Duration::from_millis(1));
+            outgoing = returned;
+        }
+        self.sent += 1;
+        Ok(())
+    }
+
+    /// Waits until nothing is in flight.
+    pub(crate) fn await_acknowledgements(&self) -> Result<(), Failure> {
+        while !self.is_acknowledged()? {
+            thread::sleep(ACKNOWLEDGEMENT_POLL);
+        }
+        Ok(())
+    }
+
+    /// Puts the positions of the input into the transaction (KIP-447). Without a position this would be a silent no-op
+    /// and the transaction would not be fenced, so there must be one.
+    pub(crate) fn send_offsets(
+        &mut self,
+        positions: &TopicPartitionList,
+        group: &ConsumerGroupMetadata,
+    ) -> Result<(), Failure> {
+        assert!(positions.count() > 0, "a transaction without a position is not fenced");
+        if !self.is_open {
+            self.producer.begin_transaction().map_err(Failure::from)?;
+            self.is_open = true;
+        }
+        repeat(|| self.producer.send_offsets_to_transaction(positions, group, CALL_TIMEOUT))
+    }
+
+    /// Ends the transaction.
+    pub(crate) fn commit(&mut self) -> Result<(), Failure> {
+        let start = Instant::now();
+        repeat(|| self.producer.commit_transaction(CALL_TIMEOUT))?;
+        self.is_open = false;
+        self.is_worn |= start.elapsed() > self.slow_end;
+        Ok(())
+    }
+
+    /// Whether its last transaction ended so slowly that it must be rebuilt before the next.
+    pub(crate) fn is_worn(&self) -> bool {
+        self.is_worn
+    }
+
+    /// Gives the transaction up. A failed or slow abort leaves a producer that cannot be trusted.
+    pub(crate) fn abort(&mut self) -> Result<(), Failure> {
+        if !self.is_open {
+            return Ok(());
+        }
+        // A record that is purged on its way leaves a gap in the sequence numbers: give it a moment to land.
+        let start = Instant::now();
+        while !self.is_acknowledged()? && start.elapsed() < LANDING_TIMEOUT {
+            thread::sleep(ACKNOWLEDGEMENT_POLL);
+        }
+        let start = Instant::now();
+        repeat(|| self.producer.abort_transaction(CALL_TIMEOUT)).map_err(Failure::or_rebuild)?;
+        self.is_open = false;
+        let is_clean = self.is_acknowledged()? && start.elapsed() < self.slow_end;
+        if is_clean { Ok(()) } else { Err(Failure::Rebuild(KafkaError::Canceled)) }
+    }
+
+    fn is_acknowledged(&self) -> Result<bool, Failure> {
+        self.producer.poll(Duration::ZERO);
+        if let Some(error) = self.counters.failed().take() {
+            // The sequence numbers behind a lost record are of no use any more.
+            return Err(Failure::from(error).or_rebuild());
+        }
+        Ok(self.counters.acknowledged.load(Ordering::Acquire) == self.sent)
+    }
+}
+
+/// Repeats a call that timed out: librdkafka goes on with it from where it was.
+fn repeat(mut call: impl FnMut() -> Result<(), KafkaError>) -> Result<(), Failure> {
+    loop {
+        match call() {
+            Ok(()) => return Ok(()),
+            Err(KafkaError::Transaction(error)) if error.is_retriable() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+impl From<KafkaError> for Failure {
+    fn from(error: KafkaError) -> Self {
+        let denied = |code| {
+            matches!(
+                code,
+                RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::GroupAuthorizationFailed
+                    | RDKafkaErrorCode::ClusterAuthorizationFailed
+                    | RDKafkaErrorCode::TransactionalIdAuthorizationFailed
+            )
+        };
+        let code = match &error {
+            KafkaError::Transaction(inner) => Some(inner.code()),
+            other => other.rdkafka_error_code(),
+        };
+        // Authorization errors arrive as abortable: whoever only aborts does so for ever.
+        if code.is_some_and(denied) {
+            return Self::Stop(error);
+        }
+        match &error {
+            KafkaError::Transaction(inner) if inner.txn_requires_abort() && !inner.is_fatal() => Self::Abort(error),
+            _ => Self::Rebuild(error),
+        }
+    }
+}
+
+impl Failure {
+    pub(crate) fn into_error(self) -> KafkaError {
+        match self {
+            Self::Abort(error) | Self::Rebuild(error) | Self::Stop(error) => error,
+        }
+    }
+
+    fn or_rebuild(self) -> Self {
+        match self {
+            Self::Abort(error) => Self::Rebuild(error),
+            other => other,
+        }
+    }
+}
+
+impl Counters {
+    fn failed(&self) -> std::sync::MutexGuard<'_, Option<KafkaError>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientContext for Acknowledgements {}
+
+impl ProducerContext for Acknowledgements {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, message)) = result {
+            tracing::debug!(topic = message.topic(), %error, "a record was not delivered");
+            self.0.failed().get_or_insert(error.clone());
+        }
+        self.0.acknowledged.fetch_add(1, Ordering::Release);
+    }
+}

@@ -1,0 +1,124 @@
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use streams::TopicDeclaration;
+
+/// How a process reaches its broker and what it is called there.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `bootstrap.servers`.
+    pub bootstrap_servers: String,
+    /// The stable slot of this instance. `transactional.id` and `group.instance.id` follow from it, so that a restarted
+    /// process fences its own past and takes its partitions back without a rebalance (KIP-345).
+    pub instance: String,
+    /// Put before every topic, group and transactional id, so that several stacks can share a broker.
+    pub topic_prefix: String,
+    /// Longest wait before a change of state that no output goes with is committed.
+    pub commit_interval: Duration,
+    /// Most records in one epoch.
+    pub max_epoch_records: usize,
+    /// Largest record, key and value together, in bytes.
+    pub max_record_bytes: usize,
+    /// How long the broker waits for a sign of life before it gives the partitions to others.
+    pub session_timeout: Duration,
+}
+
+impl Settings {
+    /// Settings with defaults for all that is not given.
+    pub fn new(bootstrap_servers: impl Into<String>, instance: impl Into<String>) -> Self {
+        Self {
+            bootstrap_servers: bootstrap_servers.into(),
+            instance: instance.into(),
+            topic_prefix: String::new(),
+            commit_interval: Duration::from_millis(100),
+            max_epoch_records: 1000,
+            max_record_bytes: 1_000_000,
+            session_timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// The name a topic has on the broker.
+    pub fn topic(&self, name: &str) -> String {
+        format!("{}{name}", self.topic_prefix)
+    }
+
+    /// The declaration of a topic under the name it has on the broker.
+    pub(crate) fn declaration(&self, topic: &TopicDeclaration) -> TopicDeclaration {
+        TopicDeclaration { name: self.topic(&topic.name), ..topic.clone() }
+    }
+
+    /// The consumer of a stream thread.
+    pub(crate) fn consumer(&self, group: &str) -> ClientConfig {
+        let mut config = self.reader("read_committed");
+        config
+            .set("group.id", self.topic(group))
+            .set("group.instance.id", self.topic(&format!("{group}-{}", self.instance)))
+            .set("partition.assignment.strategy", "range")
+            .set("session.timeout.ms", self.session_timeout.as_millis().to_string())
+            .set("heartbeat.interval.ms", (self.session_timeout.as_millis() / 5).to_string())
+            // Where to start is decided from the committed offsets; an offset that is out of range is an error.
+            .set("auto.offset.reset", "error")
+            // After a seek the first record waits for the fetch that is under way: keep fetches short.
+            .set("fetch.wait.max.ms", "100")
+            // Says how far each partition was read, which decides when a task has caught up.
+            .set("statistics.interval.ms", "1000");
+        config
+    }
+
+    /// A client that reads partitions given to it and belongs to no group.
+    pub(crate) fn reader(&self, isolation_level: &str) -> ClientConfig {
+        let mut config = self.client();
+        config
+            // librdkafka wants a group even from a client that never joins one.
+            .set("group.id", self.topic("reader"))
+            .set("isolation.level", isolation_level)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("enable.partition.eof", "true")
+            .set("auto.offset.reset", "earliest")
+            // The broker answers the requests of a connection one after the other: nothing waits behind a long fetch.
+            .set("fetch.wait.max.ms", "10")
+            .set("fetch.queue.backoff.ms", "10")
+            .set("queued.max.messages.kbytes", "16384")
+            .set("fetch.message.max.bytes", "2097152");
+        config
+    }
+
+    /// The transactional producer of a stream thread.
+    pub(crate) fn transactional_producer(&self, group: &str, thread: usize) -> ClientConfig {
+        let mut config = self.producer();
+        config
+            .set("transactional.id", self.topic(&format!("{group}-{}-{thread}", self.instance)))
+            // Below the session timeout: a dead owner's transaction is over before its partitions are somebody else's.
+            .set("transaction.timeout.ms", (self.session_timeout.as_millis() * 6 / 10).to_string())
+            // Well above the slowest EndTxn, so that a slow one can be told from a retried one.
+            .set("retry.backoff.ms", "500")
+            .set("retry.backoff.max.ms", "1000");
+        config
+    }
+
+    /// An idempotent producer, whose retries neither double nor reorder.
+    pub(crate) fn producer(&self) -> ClientConfig {
+        let mut config = self.client();
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("linger.ms", "0")
+            // As Java clients partition; librdkafka's own default is CRC32.
+            .set("partitioner", "murmur2_random")
+            // Dead letters carry a whole record and its coordinates.
+            .set("message.max.bytes", "2097152");
+        config
+    }
+
+    pub(crate) fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.bootstrap_servers)
+            .set("client.id", self.topic(&self.instance))
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "1000")
+            .set("socket.nagle.disable", "true");
+        config
+    }
+}

@@ -1,0 +1,359 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use avro_codec::{SchemaId, Schemas, Status as SchemaStatus};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use streams::{Graph, TaskId};
+use tokio::sync::watch;
+
+use crate::caught_up::CaughtUp;
+use crate::clock::wall_clock;
+use crate::epoch::Epoch;
+use crate::membership::Membership;
+use crate::producer::{Failure, TransactionalProducer};
+use crate::purge::Purge;
+use crate::restore::{Job, Restorer};
+use crate::view::Shares;
+use crate::{Settings, Status, StreamsError};
+
+/// What a stream thread is given.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) settings: Settings,
+    pub(crate) schemas: Schemas,
+    pub(crate) shares: Arc<Shares>,
+    pub(crate) resolve: Arc<dyn Fn(SchemaId) + Send + Sync>,
+    pub(crate) status: watch::Sender<Status>,
+    pub(crate) is_stopping: Arc<AtomicBool>,
+}
+
+/// An operating system thread with one consumer, one transactional producer and the tasks of its partitions.
+pub(crate) struct StreamThread {
+    world: World,
+    consumer: BaseConsumer<Membership>,
+    restorer: Option<Restorer>,
+    caught_up: CaughtUp,
+    purge: Purge,
+    generation: u64,
+    /// Schema ids that were asked for.
+    requested: BTreeSet<SchemaId>,
+}
+
+/// Longest sleep of a thread with nothing to do.
+const IDLE_POLL: Duration = Duration::from_millis(100);
+const SEEK_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl StreamThread {
+    /// Connects and joins the group.
+    pub(crate) fn join(world: World) -> Result<Self, StreamsError> {
+        let World { graph, settings, schemas, shares, .. } = world.clone();
+        let producer = connect_producer(&world)?;
+        let group = graph.name().to_string();
+        let topics: Vec<String> = graph.inputs().map(|topic| settings.topic(&topic.name)).collect();
+        let epoch = Epoch::new(graph, settings.clone(), schemas, shares, producer);
+        let consumer: BaseConsumer<Membership> =
+            settings.consumer(&group).create_with_context(Membership::new(epoch))?;
+        consumer.subscribe(&topics.iter().map(String::as_str).collect::<Vec<_>>())?;
+        Ok(Self {
+            world,
+            consumer,
+            restorer: None,
+            caught_up: CaughtUp::default(),
+            purge: Purge::new(),
+            generation: 0,
+            requested: BTreeSet::new(),
+        })
+    }
+
+    /// Runs until it is asked to stop. A graceful stop commits what is open.
+    pub(crate) fn run(mut self) -> Result<(), StreamsError> {
+        while !self.world.is_stopping.load(Ordering::Acquire) {
+            if let Err(failure) = self.turn() {
+                self.recover(failure)?;
+            }
+            self.follow_assignment()?;
+            self.restore()?;
+            self.await_schemas()?;
+            self.purge.turn(&self.consumer.context().epoch());
+        }
+        let committed = self.epoch().commit();
+        committed.or_else(|failure| self.recover(failure))
+    }
+
+    /// One turn: poll, process, fire what is due, and commit if it is time.
+    fn turn(&mut self) -> Result<(), Failure> {
+        self.caught_up.polling(&self.consumer);
+        let (batch, is_drained) = self.poll()?;
+        let now = wall_clock();
+        let mut epoch = self.consumer.context().epoch();
+        for message in &batch {
+            epoch.process(message, now)?;
+        }
+        epoch.fire_timers(now)?;
+        if epoch.is_due(is_drained) {
+            epoch.commit()?;
+        }
+        let is_worn = epoch.producer.is_worn();
+        drop(epoch);
+        if is_drained {
+            self.caught_up.drained(&self.consumer);
+        }
+        if is_worn { self.rebuild_producer() } else { Ok(()) }
+    }
+
+    /// A bounded batch, and whether it left nothing behind. Partitions may come and go inside a poll: what was read
+    /// before that is read again.
+    fn poll(&self) -> Result<(Vec<BorrowedMessage<'_>>, bool), Failure> {
+        let membership = self.consumer.context();
+        let is_restoring = self.restorer.is_some();
+        let at_most = if is_restoring { Duration::ZERO } else { IDLE_POLL };
+        let mut patience = membership.epoch().patience(wall_clock(), at_most);
+        let mut batch = Vec::new();
+        let mut generation = membership.generation();
+        while batch.len() < self.world.settings.max_epoch_records {
+            let polled = self.consumer.poll(patience);
+            if let Some(error) = membership.trouble() {
+                return Err(error.into());
+            }
+            if membership.generation() != generation {
+                generation = membership.generation();
+                batch.clear();
+            }
+            match polled {
+                None => return Ok((batch, true)),
+                Some(Ok(message)) => batch.push(message),
+                Some(Err(error)) => self.heed(error)?,
+            }
+            patience = Duration::ZERO;
+        }
+        Ok((batch, false))
+    }
+
+    /// Most errors of a poll are news of connections that the client mends.
+    fn heed(&self, error: KafkaError) -> Result<(), Failure> {
+        match error {
+            KafkaError::PartitionEOF(_) => Ok(()),
+            KafkaError::MessageConsumptionFatal(_)
+            | KafkaError::MessageConsumption(
+                RDKafkaErrorCode::AutoOffsetReset
+                | RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::GroupAuthorizationFailed,
+            ) => Err(Failure::Stop(error)),
+            error => {
+                tracing::debug!(%error, "the consumer reports trouble");
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes the failed epoch never have happened and goes on from where the last commit left off.
+    fn recover(&mut self, failure: Failure) -> Result<(), StreamsError> {
+        let needs_rebuild = match failure {
+            Failure::Stop(error) => return Err(explain(error)),
+            Failure::Abort(error) => {
+                tracing::warn!(%error, "the epoch is aborted and done again");
+                self.epoch().abort().is_err()
+            }
+            Failure::Rebuild(error) => {
+                tracing::warn!(%error, "the epoch is void; the producer is rebuilt");
+                self.epoch().void();
+                true
+            }
+        };
+        if needs_rebuild {
+            self.rebuild_producer().map_err(|failure| explain(failure.into_error()))?;
+        }
+        self.rewind()
+    }
+
+    fn rebuild_producer(&mut self) -> Result<(), Failure> {
+        let producer = connect_producer(&self.world).map_err(Failure::Stop)?;
+        let mut epoch = self.epoch();
+        epoch.metrics.rebuilds.add(1, &epoch.metrics.labels);
+        epoch.producer = producer;
+        Ok(())
+    }
+
+    /// After an abort the consumer does not go back by itself.
+    fn rewind(&self) -> Result<(), StreamsError> {
+        let epoch = self.epoch();
+        let ready = positions(&epoch, |_, _, is_ready| is_ready);
+        drop(epoch);
+        if ready.count() > 0 {
+            self.consumer.seek_partitions(ready.clone(), SEEK_TIMEOUT)?;
+            self.consumer.resume(&ready)?;
+        }
+        Ok(())
+    }
+
+    /// After an assignment: restores the stores of the new tasks.
+    fn follow_assignment(&mut self) -> Result<(), StreamsError> {
+        let generation = self.consumer.context().generation();
+        if generation == self.generation {
+            return Ok(());
+        }
+        self.generation = generation;
+        self.caught_up.forget(&self.consumer);
+        self.restorer = None;
+        let mut jobs = Vec::new();
+        for (id, assigned) in &self.epoch().tasks {
+            for restoration in assigned.task.restorations() {
+                let Some(share) = assigned.task.store(&restoration.store) else { continue };
+                let until = restoration
+                    .is_input
+                    .then(|| assigned.inputs().find(|(topic, _)| *topic == restoration.topic).map_or(0, |(_, at)| at));
+                jobs.push(Job { task: *id, topic: restoration.topic, share, until });
+            }
+        }
+        if !jobs.is_empty() {
+            self.restorer = Some(Restorer::new(&self.world.settings, &self.world.schemas, jobs)?);
+        }
+        self.make_ready()
+    }
+
+    fn restore(&mut self) -> Result<(), StreamsError> {
+        let Some(restorer) = &mut self.restorer else { return Ok(()) };
+        let restored = restorer.turn()?;
+        for id in restorer.unresolved() {
+            (self.world.resolve)(*id);
+        }
+        let is_complete = restorer.is_complete() && restorer.unresolved().is_empty();
+        let remaining = restorer.remaining();
+        if let Some(restored) = restored {
+            let epoch = self.epoch();
+            epoch.metrics.restored_records.add(restored.records, &epoch.metrics.labels);
+            let has_committed = epoch.tasks.get(&restored.task).is_some_and(|assigned| assigned.has_committed());
+            if restored.records > 0 && !has_committed {
+                return Err(StreamsError::Configuration(format!(
+                    "task {} has state but no committed offsets (they have expired, or the group was deleted): starting \
+                     over would process its input twice; set the offsets of group `{}` with kafka-consumer-groups, or \
+                     delete the changelogs of the service to start anew",
+                    restored.task,
+                    self.world.settings.topic(self.world.graph.name()),
+                )));
+            }
+            drop(epoch);
+            self.world.status.send_if_modified(|status| {
+                let now = Status::Restoring(remaining);
+                let is_new = *status != now;
+                *status = now;
+                is_new
+            });
+        }
+        if is_complete {
+            self.restorer = None;
+            self.make_ready()?;
+        }
+        Ok(())
+    }
+
+    /// Lets the tasks work whose stores are restored.
+    fn make_ready(&mut self) -> Result<(), StreamsError> {
+        if self.restorer.is_some() {
+            return Ok(());
+        }
+        let mut epoch = self.epoch();
+        let epoch = &mut *epoch;
+        for (id, assigned) in &mut epoch.tasks {
+            assigned.task.restored().map_err(|error| StreamsError::State(error.to_string()))?;
+            assigned.make_ready();
+            for restoration in assigned.task.restorations() {
+                if let Some(share) = assigned.task.store(&restoration.store) {
+                    self.world.shares.serve(&restoration.store, id.partition, share);
+                }
+            }
+        }
+        let ready = positions(epoch, |_, _, _| true);
+        self.consumer.resume(&ready)?;
+        if epoch.group.is_some() {
+            self.world.status.send_replace(Status::Running);
+        }
+        Ok(())
+    }
+
+    /// Partitions that met an unknown schema wait at that record, paused but still ours, until the registry has
+    /// answered.
+    fn await_schemas(&mut self) -> Result<(), StreamsError> {
+        let mut epoch = self.consumer.context().epoch();
+        if epoch.held.is_empty() {
+            return Ok(());
+        }
+        let schemas = &self.world.schemas;
+        let is_unresolved = |id: &SchemaId| {
+            matches!(schemas.status(&[&[0][..], &id.0.to_be_bytes()].concat()), SchemaStatus::Unresolved(_))
+        };
+        let answered: BTreeSet<(String, i32)> =
+            epoch.held.iter().filter(|(_, id)| !is_unresolved(id)).map(|(at, _)| at.clone()).collect();
+        let at = |held: &BTreeSet<(String, i32)>| {
+            positions(&epoch, |id, topic, _| held.contains(&(topic.to_string(), id.partition)))
+        };
+        let unanswered: BTreeSet<_> = epoch.held.keys().filter(|at| !answered.contains(at)).cloned().collect();
+        let (go_on, wait) = (at(&answered), at(&unanswered));
+        let asked: BTreeSet<SchemaId> = epoch.held.values().copied().collect();
+        if asked != self.requested {
+            asked.iter().for_each(|id| (self.world.resolve)(*id));
+            self.requested = asked;
+            self.consumer.pause(&wait)?;
+        }
+        if go_on.count() > 0 {
+            self.consumer.seek_partitions(go_on.clone(), SEEK_TIMEOUT)?;
+            self.consumer.resume(&go_on)?;
+            epoch.held.retain(|at, _| !answered.contains(at));
+            self.requested.clear();
+        }
+        Ok(())
+    }
+
+    fn epoch(&self) -> std::sync::MutexGuard<'_, Epoch> {
+        self.consumer.context().epoch()
+    }
+}
+
+/// Builds the producer, waiting for a broker that is away for as long as nobody asks the thread to stop.
+fn connect_producer(world: &World) -> Result<TransactionalProducer, KafkaError> {
+    let config = world.settings.transactional_producer(world.graph.name(), 0);
+    loop {
+        match TransactionalProducer::connect(&config) {
+            Err(KafkaError::Transaction(error))
+                if error.is_retriable() && !world.is_stopping.load(Ordering::Acquire) =>
+            {
+                tracing::warn!(%error, "the transaction coordinator does not answer; trying again");
+            }
+            other => return other,
+        }
+    }
+}
+
+fn positions(epoch: &Epoch, includes: impl Fn(TaskId, &str, bool) -> bool) -> TopicPartitionList {
+    let mut positions = TopicPartitionList::new();
+    for (id, assigned) in &epoch.tasks {
+        for (topic, offset) in assigned.inputs().filter(|(topic, _)| includes(*id, topic, assigned.is_ready())) {
+            let added =
+                positions.add_partition_offset(&epoch.settings.topic(topic), id.partition, Offset::Offset(offset));
+            added.expect("a position is a plain offset");
+        }
+    }
+    positions
+}
+
+/// Says what an operator has to do.
+fn explain(error: KafkaError) -> StreamsError {
+    match error {
+        KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => StreamsError::Configuration(
+            "a committed offset is no longer in the log (records were deleted before they were read): decide where to \
+             go on and set the group's offsets with kafka-consumer-groups --reset-offsets"
+                .to_string(),
+        ),
+        KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId) => StreamsError::Configuration(
+            "another process has joined the group in this instance's slot: give every instance its own --instance"
+                .to_string(),
+        ),
+        error => StreamsError::Kafka(error),
+    }
+}

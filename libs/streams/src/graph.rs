@@ -1,0 +1,334 @@
+use std::any::{Any, TypeId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use avro_codec::{AvroRecord, DecodeError, Schemas};
+
+use crate::step::Step;
+use crate::store::{Changelog, Store};
+use crate::stream::Record;
+use crate::topology::Clock;
+use crate::{Timestamp, TopicDeclaration};
+
+/// A [`Topology`](crate::Topology) that was checked and frozen: what the tasks of all threads share.
+#[derive(Debug)]
+pub struct Graph {
+    name: String,
+    nodes: Vec<Node>,
+    pub(crate) sources: Vec<SourceDefinition>,
+    pub(crate) sinks: Vec<SinkDefinition>,
+    pub(crate) stores: Vec<StoreDefinition>,
+    pub(crate) timers: Vec<TimerDefinition>,
+    /// The sub-topology of every node: what is connected by streams or by stores works on the same partitions.
+    sub_topology_of: Vec<usize>,
+}
+
+/// Why a topology cannot be run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TopologyError {
+    /// One name, two Rust types.
+    #[error("`{0}` is used with two different value types")]
+    TwoTypes(String),
+    /// Every topic has one writer.
+    #[error("`{topic}` is written by `{writer}` alone; this service must not write it")]
+    ForeignSink {
+        /// The topic.
+        topic: String,
+        /// Its declared writer.
+        writer: String,
+    },
+    /// Inputs that meet in a task must be partitioned alike.
+    #[error("`{0}` and `{1}` meet in one sub-topology and must have the same number of partitions")]
+    NotCopartitioned(String, String),
+    /// There is nothing to run.
+    #[error("the topology reads no topic")]
+    NoSource,
+}
+
+pub(crate) type NodeId = usize;
+pub(crate) type Operator = Box<dyn Fn(&Forward<'_>, &mut Step<'_>, Erased<'_>) + Send + Sync>;
+pub(crate) type Decode =
+    Box<dyn Fn(&Schemas, &[u8], &mut dyn FnMut(&dyn Any)) -> Result<(), DecodeError> + Send + Sync>;
+type Since = Box<dyn Fn(&Schemas, &[u8]) -> Result<Option<Timestamp>, DecodeError> + Send + Sync>;
+
+pub(crate) struct Node {
+    pub(crate) kind: NodeKind,
+    pub(crate) label: String,
+    pub(crate) parents: Vec<NodeId>,
+    children: Vec<NodeId>,
+    operator: Operator,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NodeKind {
+    Source,
+    Table,
+    Timer,
+    Filter,
+    Map,
+    Merge,
+    Process,
+    Sink,
+}
+
+pub(crate) struct SourceDefinition {
+    pub(crate) topic: TopicDeclaration,
+    pub(crate) type_id: TypeId,
+    pub(crate) node: NodeId,
+    /// The store this source keeps, if it is a table.
+    pub(crate) table: Option<String>,
+    pub(crate) decode: Decode,
+}
+
+#[derive(Debug)]
+pub(crate) struct SinkDefinition {
+    pub(crate) topic: TopicDeclaration,
+    pub(crate) subject: String,
+}
+
+#[derive(Debug)]
+pub(crate) struct StoreDefinition {
+    pub(crate) name: String,
+    pub(crate) schema: &'static str,
+    pub(crate) changelog: Changelog,
+    type_id: TypeId,
+    nodes: Vec<NodeId>,
+}
+
+pub(crate) struct TimerDefinition {
+    pub(crate) store: String,
+    pub(crate) clock: Clock,
+    pub(crate) after: Duration,
+    pub(crate) node: NodeId,
+    pub(crate) since: Since,
+    pub(crate) decode: Decode,
+}
+
+/// A graph while it is being declared.
+#[derive(Debug, Default)]
+pub(crate) struct GraphDraft {
+    nodes: Vec<Node>,
+    pub(crate) sources: Vec<SourceDefinition>,
+    pub(crate) sinks: Vec<SinkDefinition>,
+    stores: Vec<StoreDefinition>,
+    pub(crate) timers: Vec<TimerDefinition>,
+    pub(crate) errors: Vec<TopologyError>,
+}
+
+/// A record whose value type only the processors know.
+#[derive(Clone, Copy)]
+pub(crate) struct Erased<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) value: &'a dyn Any,
+    pub(crate) timestamp: Timestamp,
+}
+
+/// Hands a record to what comes after a node.
+pub(crate) struct Forward<'g> {
+    graph: &'g Graph,
+    node: NodeId,
+}
+
+impl Graph {
+    pub(crate) fn new(name: String, draft: GraphDraft) -> Result<Self, TopologyError> {
+        let GraphDraft { nodes, sources, sinks, stores, timers, mut errors } = draft;
+        if sources.is_empty() {
+            return Err(TopologyError::NoSource);
+        }
+        if !errors.is_empty() {
+            return Err(errors.swap_remove(0));
+        }
+        let sub_topology_of = sub_topologies(&nodes, &stores);
+        let graph = Self { name, nodes, sources, sinks, stores, timers, sub_topology_of };
+        graph.check_copartitioning()?;
+        Ok(graph)
+    }
+
+    /// The service's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The topics read.
+    pub fn inputs(&self) -> impl Iterator<Item = &TopicDeclaration> {
+        self.sources.iter().map(|source| &source.topic)
+    }
+
+    /// The topics written by `to` and `rekey`, in the order of [`Output::sink`](crate::Output).
+    pub fn outputs(&self) -> impl Iterator<Item = &TopicDeclaration> {
+        self.sinks.iter().map(|sink| &sink.topic)
+    }
+
+    /// The topic that the records of the service that could not be handled go to.
+    pub fn dead_letters(&self) -> TopicDeclaration {
+        TopicDeclaration {
+            name: format!("{}-dead-letters", self.name),
+            partitions: 1,
+            cleanup: crate::Cleanup::Retained { retention_ms: 30 * 24 * 60 * 60 * 1000 },
+            writer: self.name.clone(),
+            visibility: crate::Visibility::Private,
+            schema: None,
+        }
+    }
+
+    /// The changelogs of the stores that have one of their own, in the order of the stores.
+    pub fn changelogs(&self) -> impl Iterator<Item = TopicDeclaration> {
+        (0..self.stores.len()).filter_map(|store| self.changelog(store))
+    }
+
+    /// The sub-topology that reads `topic`.
+    pub fn sub_topology(&self, topic: &str) -> Option<usize> {
+        let source = self.sources.iter().find(|source| source.topic.name == topic)?;
+        Some(self.sub_topology_of[source.node])
+    }
+
+    pub(crate) fn changelog(&self, store: usize) -> Option<TopicDeclaration> {
+        let definition = &self.stores[store];
+        (definition.changelog == Changelog::Own).then(|| TopicDeclaration {
+            name: format!("{}-{}-changelog", self.name, definition.name),
+            partitions: self.partitions_of_store(store),
+            cleanup: crate::Cleanup::Compacted,
+            writer: self.name.clone(),
+            visibility: crate::Visibility::Private,
+            schema: Some(definition.schema.to_string()),
+        })
+    }
+
+    pub(crate) fn store_sub_topology(&self, store: usize) -> usize {
+        self.sub_topology_of[self.stores[store].nodes[0]]
+    }
+
+    pub(crate) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    pub(crate) fn node_sub_topology(&self, node: NodeId) -> usize {
+        self.sub_topology_of[node]
+    }
+
+    /// Runs `node` on a record, and through it everything after.
+    pub(crate) fn run(&self, node: NodeId, step: &mut Step<'_>, record: Erased<'_>) {
+        (self.nodes[node].operator)(&Forward { graph: self, node }, step, record);
+    }
+
+    fn partitions_of_store(&self, store: usize) -> i32 {
+        let sub_topology = self.store_sub_topology(store);
+        self.sources
+            .iter()
+            .find(|source| self.sub_topology_of[source.node] == sub_topology)
+            .map_or(crate::DEFAULT_PARTITIONS, |source| source.topic.partitions)
+    }
+
+    fn check_copartitioning(&self) -> Result<(), TopologyError> {
+        let mut first: BTreeMap<usize, &TopicDeclaration> = BTreeMap::new();
+        for source in &self.sources {
+            let other = *first.entry(self.sub_topology_of[source.node]).or_insert(&source.topic);
+            if other.partitions != source.topic.partitions {
+                return Err(TopologyError::NotCopartitioned(other.name.clone(), source.topic.name.clone()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StoreDefinition {
+    pub(crate) fn nodes(&self) -> &[NodeId] {
+        &self.nodes
+    }
+}
+
+impl GraphDraft {
+    pub(crate) fn node(&mut self, kind: NodeKind, label: String, parents: &[NodeId], operator: Operator) -> NodeId {
+        let id = self.nodes.len();
+        for &parent in parents {
+            self.nodes[parent].children.push(id);
+        }
+        self.nodes.push(Node { kind, label, parents: parents.to_vec(), children: Vec::new(), operator });
+        id
+    }
+
+    /// Declares a store at its first use.
+    pub(crate) fn store<S: AvroRecord>(&mut self, store: &Store<S>, changelog: Changelog) {
+        match self.stores.iter_mut().find(|known| known.name == store.name()) {
+            None => self.stores.push(StoreDefinition {
+                name: store.name().to_string(),
+                schema: S::SCHEMA,
+                changelog,
+                type_id: TypeId::of::<S>(),
+                nodes: Vec::new(),
+            }),
+            Some(known) if known.type_id != TypeId::of::<S>() => {
+                self.errors.push(TopologyError::TwoTypes(store.name().to_string()));
+            }
+            Some(known) if changelog == Changelog::Source => known.changelog = changelog,
+            Some(_) => {}
+        }
+    }
+
+    /// Notes that `node` uses the store.
+    pub(crate) fn attach(&mut self, node: NodeId, store: &str) {
+        if let Some(store) = self.stores.iter_mut().find(|known| known.name == store) {
+            store.nodes.push(node);
+        }
+    }
+}
+
+impl<'a> Erased<'a> {
+    pub(crate) fn typed<V: 'static>(self) -> Record<'a, V> {
+        let value = self.value.downcast_ref().expect("a stream's type parameter is its node's value type");
+        Record { key: self.key, value, timestamp: self.timestamp }
+    }
+
+    pub(crate) fn with<'b>(self, value: &'b dyn Any) -> Erased<'b>
+    where
+        'a: 'b,
+    {
+        Erased { key: self.key, value, timestamp: self.timestamp }
+    }
+}
+
+impl Forward<'_> {
+    pub(crate) fn on(&self, step: &mut Step<'_>, record: Erased<'_>) {
+        for &child in &self.graph.nodes[self.node].children {
+            self.graph.run(child, step, record);
+        }
+    }
+}
+
+/// Numbers the groups of nodes that are connected by streams or share a store.
+fn sub_topologies(nodes: &[Node], stores: &[StoreDefinition]) -> Vec<usize> {
+    let mut group: Vec<usize> = (0..nodes.len()).collect();
+    let mut join = |a: usize, b: usize| {
+        let (from, to) = (group[a].max(group[b]), group[a].min(group[b]));
+        group.iter_mut().filter(|group| **group == from).for_each(|group| *group = to);
+    };
+    for (id, node) in nodes.iter().enumerate() {
+        node.parents.iter().for_each(|&parent| join(id, parent));
+    }
+    for store in stores {
+        store.nodes.windows(2).for_each(|pair| join(pair[0], pair[1]));
+    }
+    let distinct: BTreeSet<usize> = group.iter().copied().collect();
+    let number: BTreeMap<usize, usize> = distinct.into_iter().enumerate().map(|(number, id)| (id, number)).collect();
+    group.iter().map(|id| number[id]).collect()
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({})", self.kind, self.label)
+    }
+}
+
+impl fmt::Debug for SourceDefinition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({})", self.topic.name)
+    }
+}
+
+impl fmt::Debug for TimerDefinition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Timer({}, {:?}, {:?})", self.store, self.clock, self.after)
+    }
+}

@@ -1,0 +1,176 @@
+use std::sync::Arc;
+
+use avro_codec::{AvroRecord, DecodeError, EncodeError, Schemas};
+
+use crate::graph::Graph;
+use crate::store::CommittedStore;
+use crate::task::TaskStore;
+use crate::{Limits, Output, Timestamp};
+
+/// What one record does: its outputs and writes are gathered here and merged into the task only when its handlers have
+/// returned.
+pub(crate) struct Step<'t> {
+    graph: &'t Graph,
+    schemas: &'t Schemas,
+    stores: &'t [TaskStore],
+    limits: Limits,
+    pub(crate) effects: Effects,
+    refusal: Option<Refusal>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    pub(crate) outputs: Vec<Output>,
+    pub(crate) writes: Vec<Write>,
+}
+
+/// A change of one key; no value removes it.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) store: usize,
+    pub(crate) key: Box<str>,
+    pub(crate) value: Option<Box<[u8]>>,
+}
+
+/// Why a record could not be handled. It belongs into the dead letters; the records behind it go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Keys are UTF-8 strings.
+    #[error("the record has no key")]
+    NoKey,
+    /// Keys are UTF-8 strings.
+    #[error("the key is not UTF-8")]
+    KeyNotUtf8,
+    /// Only a table takes a record without a value, as a removal.
+    #[error("the record has no value")]
+    NoValue,
+    /// The value is not what its topic says.
+    #[error("the value cannot be decoded: {0}")]
+    Undecodable(String),
+    /// A stored value cannot be read.
+    #[error("the state of the key in store `{store}` cannot be decoded: {cause}")]
+    State {
+        /// The store.
+        store: String,
+        /// What is wrong with the bytes.
+        cause: String,
+    },
+    /// A handler's value does not fit its schema.
+    #[error("a value for `{subject}` cannot be encoded: {cause}")]
+    Unencodable {
+        /// The subject of the schema.
+        subject: String,
+        /// What does not fit.
+        cause: String,
+    },
+    /// The broker would refuse the record, and the transaction with it.
+    #[error("a record of {bytes} bytes for `{topic}` is over the limit of {limit} bytes")]
+    TooLarge {
+        /// Where it was to go: a topic, or a store's changelog.
+        topic: String,
+        /// Key and value.
+        bytes: usize,
+        /// What may be sent.
+        limit: usize,
+    },
+    /// Kafka refuses timestamps more than an hour ahead (`message.timestamp.after.max.ms`).
+    #[error("the timestamp {0} of a record is too far in the future for the broker")]
+    Future(i64),
+    /// A handler panicked.
+    #[error("the handler panicked: {0}")]
+    Panicked(String),
+}
+
+impl<'t> Step<'t> {
+    pub(crate) fn new(graph: &'t Graph, schemas: &'t Schemas, stores: &'t [TaskStore], limits: Limits) -> Self {
+        Self { graph, schemas, stores, limits, effects: Effects::default(), refusal: None }
+    }
+
+    pub(crate) fn finish(self) -> Result<Effects, Refusal> {
+        self.refusal.map_or(Ok(self.effects), Err)
+    }
+
+    pub(crate) fn store_index(&self, name: &str) -> usize {
+        let is_named = |store: &TaskStore| self.graph.stores[store.definition].name == name;
+        self.stores.iter().position(is_named).expect("a store is in the sub-topology of the processors that use it")
+    }
+
+    pub(crate) fn get<S: AvroRecord>(&mut self, store: usize, key: &str) -> Option<S> {
+        let decode = |bytes: Option<&[u8]>| bytes.map(|bytes| self.schemas.decode::<S>(bytes)).transpose();
+        let written = self.effects.writes.iter().rev().find(|write| write.store == store && &*write.key == key);
+        let found: Result<Option<S>, DecodeError> = match written {
+            Some(write) => decode(write.value.as_deref()),
+            None => match self.stores[store].overlay.get(key) {
+                Some(value) => decode(value.as_deref()),
+                None => self.committed(store).look(key, decode),
+            },
+        };
+        found.unwrap_or_else(|cause| {
+            let store = self.store_name(store).to_string();
+            self.refuse(Refusal::State { store, cause: cause.to_string() });
+            None
+        })
+    }
+
+    pub(crate) fn put<S: AvroRecord>(&mut self, store: usize, key: &str, value: &S) {
+        let subject = &self.stores[store].subject;
+        match self.schemas.encode(subject, value) {
+            Ok(bytes) => self.put_encoded(store, key, Some(bytes.into_boxed_slice())),
+            Err(cause) => self.refuse(unencodable(&subject.clone(), &cause)),
+        }
+    }
+
+    pub(crate) fn put_encoded(&mut self, store: usize, key: &str, value: Option<Box<[u8]>>) {
+        let bytes = key.len() + value.as_deref().map_or(0, <[u8]>::len);
+        let name = self.store_name(store);
+        if self.check(bytes, name) {
+            self.effects.writes.push(Write { store, key: key.into(), value });
+        }
+    }
+
+    pub(crate) fn delete(&mut self, store: usize, key: &str) {
+        self.effects.writes.push(Write { store, key: key.into(), value: None });
+    }
+
+    pub(crate) fn send<V: AvroRecord>(&mut self, sink: usize, key: String, value: &V, timestamp: Timestamp) {
+        let graph = self.graph;
+        let definition = &graph.sinks[sink];
+        if timestamp > self.limits.latest_timestamp {
+            return self.refuse(Refusal::Future(timestamp.as_millis()));
+        }
+        match self.schemas.encode(&definition.subject, value) {
+            Ok(value) => {
+                if self.check(key.len() + value.len(), &definition.topic.name) {
+                    self.effects.outputs.push(Output { sink, key, value, timestamp });
+                }
+            }
+            Err(cause) => self.refuse(unencodable(&definition.subject, &cause)),
+        }
+    }
+
+    /// The first refusal is the cause; what follows from it would only hide it.
+    fn refuse(&mut self, refusal: Refusal) {
+        self.refusal.get_or_insert(refusal);
+    }
+
+    fn check(&mut self, bytes: usize, topic: &str) -> bool {
+        let limit = self.limits.max_record_bytes;
+        if bytes > limit {
+            self.refuse(Refusal::TooLarge { topic: topic.to_string(), bytes, limit });
+        }
+        bytes <= limit
+    }
+
+    fn committed(&self, store: usize) -> &Arc<CommittedStore> {
+        &self.stores[store].committed
+    }
+
+    fn store_name(&self, store: usize) -> &'t str {
+        &self.graph.stores[self.stores[store].definition].name
+    }
+}
+
+fn unencodable(subject: &str, cause: &EncodeError) -> Refusal {
+    Refusal::Unencodable { subject: subject.to_string(), cause: cause.to_string() }
+}

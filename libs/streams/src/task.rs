@@ -1,0 +1,345 @@
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use avro_codec::{DecodeError, Schemas};
+
+use crate::graph::{Erased, Graph};
+use crate::step::{Effects, Refusal, Step};
+use crate::store::{Changelog, CommittedStore};
+use crate::timer::Schedule;
+use crate::topology::Clock;
+use crate::{Timestamp, subject};
+
+/// The share of one partition in a sub-topology: its stores, its timers, its stream time.
+///
+/// A task is a pure state machine. What it does lies in an overlay until [`Task::commit`] or [`Task::abort`], so that a
+/// runner can tie it to a transaction; given the order of its input, what it does is a function of that input alone.
+#[derive(Debug)]
+pub struct Task {
+    graph: Arc<Graph>,
+    schemas: Schemas,
+    id: TaskId,
+    stores: Vec<TaskStore>,
+    schedules: Vec<Schedule>,
+    /// What this epoch changed in the schedules, with what was there before.
+    rescheduled: Vec<(usize, Box<str>, Option<Timestamp>)>,
+    stream_time: Timestamp,
+    committed_stream_time: Timestamp,
+    caught_up_at: Option<Timestamp>,
+}
+
+/// Names a task, as Kafka Streams does: `<sub-topology>_<partition>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId {
+    /// Number of the sub-topology.
+    pub sub_topology: usize,
+    /// The partition of all its inputs.
+    pub partition: i32,
+}
+
+/// One record as it came from the broker.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// Name of the topic.
+    pub topic: &'a str,
+    /// Key bytes.
+    pub key: Option<&'a [u8]>,
+    /// Value bytes in the wire format.
+    pub value: Option<&'a [u8]>,
+    /// Event time.
+    pub timestamp: Timestamp,
+}
+
+/// One record to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Index into [`Graph::outputs`].
+    pub sink: usize,
+    /// The key, by which it is partitioned.
+    pub key: String,
+    /// The value in the wire format.
+    pub value: Vec<u8>,
+    /// Event time.
+    pub timestamp: Timestamp,
+}
+
+/// What the broker accepts.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest record, key and value together, in bytes.
+    pub max_record_bytes: usize,
+    /// Latest timestamp.
+    pub latest_timestamp: Timestamp,
+}
+
+#[derive(Debug)]
+pub(crate) struct TaskStore {
+    /// Index of the store in the graph.
+    pub(crate) definition: usize,
+    pub(crate) subject: String,
+    pub(crate) committed: Arc<CommittedStore>,
+    /// What this epoch changes.
+    pub(crate) overlay: BTreeMap<Box<str>, Option<Box<[u8]>>>,
+}
+
+impl Task {
+    /// A task with empty stores. The runner restores them before the first record.
+    pub fn new(graph: Arc<Graph>, schemas: Schemas, id: TaskId) -> Self {
+        let stores: Vec<TaskStore> = (0..graph.stores.len())
+            .filter(|&store| graph.store_sub_topology(store) == id.sub_topology)
+            .map(|definition| TaskStore {
+                definition,
+                subject: graph.changelog(definition).map(|topic| subject(&topic.name)).unwrap_or_default(),
+                committed: Arc::default(),
+                overlay: BTreeMap::new(),
+            })
+            .collect();
+        let schedule = |(timer, definition): (usize, &crate::graph::TimerDefinition)| {
+            let store = stores.iter().position(|store| graph.stores[store.definition].name == definition.store)?;
+            Some(Schedule::new(timer, store))
+        };
+        let schedules = graph.timers.iter().enumerate().filter_map(schedule).collect();
+        Self {
+            graph: graph.clone(),
+            schemas,
+            id,
+            stores,
+            schedules,
+            rescheduled: Vec::new(),
+            stream_time: Timestamp::MIN,
+            committed_stream_time: Timestamp::MIN,
+            caught_up_at: None,
+        }
+    }
+
+    /// The name.
+    pub fn id(&self) -> TaskId {
+        self.id
+    }
+
+    /// Processes one record and the stream-time timers it makes due. What it writes and says is in the overlay and in
+    /// `outputs`.
+    ///
+    /// # Errors
+    /// The record cannot be handled: nothing of it is left, it belongs into the dead letters.
+    pub fn process(&mut self, input: Input<'_>, limits: Limits, outputs: &mut Vec<Output>) -> Result<(), Refusal> {
+        let graph = self.graph.clone();
+        let source = graph.sources.iter().find(|source| source.topic.name == input.topic);
+        let source = source.expect("a runner hands over only records of the topology's inputs");
+        let key = std::str::from_utf8(input.key.ok_or(Refusal::NoKey)?).map_err(|_| Refusal::KeyNotUtf8)?;
+        let table = source.table.as_deref();
+        let effects = self.attempt(limits, |step| {
+            if let Some(table) = table {
+                let store = step.store_index(table);
+                step.put_encoded(store, key, input.value.map(Into::into));
+            }
+            match input.value {
+                Some(value) => (source.decode)(&self.schemas, value, &mut |value| {
+                    graph.run(source.node, step, Erased { key, value, timestamp: input.timestamp });
+                })
+                .map_err(|error| Refusal::Undecodable(error.to_string())),
+                None if table.is_some() => Ok(()),
+                None => Err(Refusal::NoValue),
+            }
+        })?;
+        self.merge(effects, outputs);
+        self.stream_time = self.stream_time.max(input.timestamp);
+        Ok(())
+    }
+
+    /// Fires the next timer that is due, if there is one. The runner calls it after each record, and when
+    /// [`Task::next_deadline`] has come, until nothing is due.
+    pub fn fire(&mut self, now: Timestamp, limits: Limits, outputs: &mut Vec<Output>) -> Option<Result<(), Refusal>> {
+        let graph = self.graph.clone();
+        let due = self.schedules.iter().position(|schedule| {
+            let timer = &graph.timers[schedule.timer];
+            match (timer.clock, schedule.first()) {
+                (Clock::Stream, Some(since)) => since + timer.after <= self.stream_time,
+                (Clock::Wall, Some(since)) => {
+                    self.caught_up_at.is_some_and(|caught_up| since.max(caught_up) + timer.after <= now)
+                }
+                (_, None) => false,
+            }
+        })?;
+        let timer = &graph.timers[self.schedules[due].timer];
+        let store = self.schedules[due].store;
+        let (since, key) = self.schedules[due].pop()?;
+        let timestamp = if timer.clock == Clock::Wall { now } else { since + timer.after };
+        let value = self.current(store, &key);
+        self.rescheduled.push((due, key.clone(), Some(since)));
+        let fired = self.attempt(limits, |step| match value {
+            Some(value) => (timer.decode)(&self.schemas, &value, &mut |value| {
+                graph.run(timer.node, step, Erased { key: &key, value, timestamp });
+            })
+            .map_err(|error| Refusal::State { store: timer.store.clone(), cause: error.to_string() }),
+            None => Ok(()),
+        });
+        Some(fired.map(|effects| self.merge(effects, outputs)))
+    }
+
+    /// When the next wall-clock timer is due.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let caught_up = self.caught_up_at?;
+        let wall = self.schedules.iter().filter_map(|schedule| {
+            let timer = &self.graph.timers[schedule.timer];
+            (timer.clock == Clock::Wall).then_some(schedule.first()?.max(caught_up) + timer.after)
+        });
+        wall.min()
+    }
+
+    /// Tells the task when it had read all that was waiting for it, or that it no longer has.
+    pub fn set_caught_up(&mut self, at: Option<Timestamp>) {
+        self.caught_up_at = at;
+    }
+
+    /// Whether it has.
+    pub fn is_caught_up(&self) -> bool {
+        self.caught_up_at.is_some()
+    }
+
+    /// The highest timestamp seen, uncommitted records included; what a runner stores beside the committed offset.
+    pub fn stream_time(&self) -> Timestamp {
+        self.stream_time
+    }
+
+    /// Goes on from a stream time that was committed before.
+    pub fn set_stream_time(&mut self, committed: Timestamp) {
+        self.stream_time = committed;
+        self.committed_stream_time = committed;
+    }
+
+    /// The changes of this epoch to stores with a changelog of their own: index into [`Graph::changelogs`], key, value;
+    /// each key once.
+    pub fn changes(&self) -> impl Iterator<Item = (usize, &str, Option<&[u8]>)> {
+        self.stores.iter().filter_map(|store| Some((self.changelog_index(store.definition)?, store))).flat_map(
+            |(changelog, store)| store.overlay.iter().map(move |(key, value)| (changelog, &**key, value.as_deref())),
+        )
+    }
+
+    /// Makes the epoch's changes the state. `changed` is told the name of the store and the key of each, after all of
+    /// them can be read.
+    pub fn commit(&mut self, mut changed: impl FnMut(&str, &str)) {
+        for store in &mut self.stores {
+            let overlay = std::mem::take(&mut store.overlay);
+            let keys: Vec<Box<str>> = overlay.keys().cloned().collect();
+            store.committed.apply(overlay.into_iter());
+            let name = &self.graph.stores[store.definition].name;
+            keys.iter().for_each(|key| changed(name, key));
+        }
+        self.rescheduled.clear();
+        self.committed_stream_time = self.stream_time;
+    }
+
+    /// Forgets the epoch.
+    pub fn abort(&mut self) {
+        self.stream_time = self.committed_stream_time;
+        self.stores.iter_mut().for_each(|store| store.overlay.clear());
+        for (schedule, key, before) in std::mem::take(&mut self.rescheduled).into_iter().rev() {
+            self.schedules[schedule].set(&key, before);
+        }
+    }
+
+    /// The committed state of the store `name`, if it is of this task.
+    pub fn store(&self, name: &str) -> Option<Arc<CommittedStore>> {
+        let is_named = |store: &&TaskStore| self.graph.stores[store.definition].name == name;
+        self.stores.iter().find(is_named).map(|store| store.committed.clone())
+    }
+
+    /// The stores to restore: name, and the topic to read them from. A table is read up to the committed offset of its
+    /// topic, a changelog to its end.
+    pub fn restorations(&self) -> Vec<Restoration> {
+        let restoration = |store: &TaskStore| {
+            let definition = &self.graph.stores[store.definition];
+            match self.graph.changelog(store.definition) {
+                Some(topic) => Restoration { store: definition.name.clone(), topic: topic.name, is_input: false },
+                None => Restoration { store: definition.name.clone(), topic: definition.name.clone(), is_input: true },
+            }
+        };
+        self.stores.iter().map(restoration).collect()
+    }
+
+    /// Sets the timers after the stores and the stream time were restored. By stream time, what was due has fired before
+    /// the commit that is gone on from; by the wall clock nobody knows, so it fires again.
+    ///
+    /// # Errors
+    /// A restored value cannot be decoded.
+    pub fn restored(&mut self) -> Result<(), DecodeError> {
+        let Self { schedules, stores, graph, schemas, stream_time, .. } = self;
+        for schedule in schedules {
+            let timer = &graph.timers[schedule.timer];
+            let has_fired = |since: &Timestamp| timer.clock == Clock::Stream && *since + timer.after <= *stream_time;
+            for (key, value) in stores[schedule.store].committed.snapshot() {
+                schedule.set(&key, (timer.since)(schemas, &value)?.filter(|since| !has_fired(since)));
+            }
+        }
+        Ok(())
+    }
+
+    fn attempt(
+        &self,
+        limits: Limits,
+        work: impl FnOnce(&mut Step<'_>) -> Result<(), Refusal>,
+    ) -> Result<Effects, Refusal> {
+        let mut step = Step::new(&self.graph, &self.schemas, &self.stores, limits);
+        // The step is dropped whole when its handler panics, so nothing half done is ever looked at.
+        catch_unwind(AssertUnwindSafe(|| work(&mut step)))
+            .unwrap_or_else(|panic| Err(Refusal::Panicked(panic_message(&*panic))))?;
+        step.finish()
+    }
+
+    fn merge(&mut self, effects: Effects, outputs: &mut Vec<Output>) {
+        outputs.extend(effects.outputs);
+        for write in effects.writes {
+            self.schedule(write.store, &write.key, write.value.as_deref());
+            self.stores[write.store].overlay.insert(write.key, write.value);
+        }
+    }
+
+    fn schedule(&mut self, store: usize, key: &str, value: Option<&[u8]>) {
+        let Self { schedules, graph, schemas, rescheduled, .. } = self;
+        for (index, schedule) in schedules.iter_mut().enumerate().filter(|(_, schedule)| schedule.store == store) {
+            let since = &graph.timers[schedule.timer].since;
+            // A value that cannot be read has no deadline; the record that meets it is refused and says so.
+            let before = schedule.set(key, value.and_then(|value| since(schemas, value).ok().flatten()));
+            rescheduled.push((index, key.into(), before));
+        }
+    }
+
+    fn current(&self, store: usize, key: &str) -> Option<Vec<u8>> {
+        let store = &self.stores[store];
+        match store.overlay.get(key) {
+            Some(value) => value.as_deref().map(<[u8]>::to_vec),
+            None => store.committed.get(key),
+        }
+    }
+
+    fn changelog_index(&self, definition: usize) -> Option<usize> {
+        let has_own = |store: &usize| self.graph.stores[*store].changelog == Changelog::Own;
+        has_own(&definition).then(|| (0..definition).filter(has_own).count())
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", self.sub_topology, self.partition)
+    }
+}
+
+/// What a store is rebuilt from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restoration {
+    /// Name of the store.
+    pub store: String,
+    /// The topic to read, at the partition of the task.
+    pub topic: String,
+    /// Whether the topic is also an input: then it is read up to the committed offset only.
+    pub is_input: bool,
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_string());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".to_string())
+}

@@ -1,0 +1,20 @@
+use std::time::Duration;
+
+/// What can be set about orders.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// The checks an order must pass, separated by commas; each writes `order-validations-<check>`
+    #[arg(long, env = "REQUIRED_CHECKS", value_delimiter = ',', default_value = "order-details")]
+    pub required_checks: Vec<String>,
+
+    /// How long an order may wait for its verdicts before it fails, in milliseconds
+    #[arg(long = "validation-deadline-ms", env = "VALIDATION_DEADLINE_MS", default_value_t = 60_000)]
+    validation_deadline_ms: u64,
+}
+
+impl Options {
+    /// How long an order may wait for its verdicts before it fails.
+    pub fn validation_deadline(&self) -> Duration {
+        Duration::from_millis(self.validation_deadline_ms)
+    }
+}

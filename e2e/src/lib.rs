@@ -1,1 +1,16 @@
+//! Tests of the running ecosystem from outside: real processes, started as a user starts them, asked over HTTP and looked
+//! at through their topics. Nothing here knows how a service is made.
+//!
+//! - [`OrdersClient`] is a client of the orders service; one that repeats what was not acknowledged, as it is told to.
+//! - [`Topics`] reads what the services have said to each other, with the schemas the registry has.
+//! - [`violations`] looks through all of it for what must never be.
+//!
+//! `tests/journeys` walks through one whole stack. `tests/failures` starts stacks of its own and breaks their parts.
 
+mod audit;
+mod client;
+mod topics;
+
+pub use audit::{Log, violations};
+pub use client::{Answer, NewOrder, OrderDocument, OrdersClient};
+pub use topics::{Event, Topics};

@@ -1,1 +1,72 @@
-fn main() {}
+//! Load tests: how fast the system is, beside what its broker allows.
+//!
+//! `make load` runs all scenarios on a stack of their own and prints one table; `load-tests latency` runs one. Nothing
+//! here fails because of a figure: machines differ, and a ratio of two figures from one run is what holds. What is
+//! measured, how, and what came out is in `docs/performance.md`.
+//!
+//! - [`pace`] sets the starts of an open loop, and latency counts from them: whoever waits for an answer before asking
+//!   again measures only how the system does when it is well (coordinated omission).
+//! - [`bare`] is the ground the system stands on: the same journey through the same broker in three hops that do nothing.
+//! - `scenarios/` has one small file per question.
+
+#![expect(clippy::disallowed_methods, reason = "load tests measure the real world by its clock")]
+
+mod bare;
+mod ground;
+mod latencies;
+mod pace;
+mod process;
+mod prometheus;
+mod report;
+mod scenarios;
+mod shop;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use local::Interrupt;
+
+use crate::ground::Ground;
+use crate::report::{Report, say};
+use crate::scenarios::Scenario;
+
+/// Measures latency, throughput and appetite, each beside its bar.
+#[derive(Debug, Parser)]
+struct Options {
+    /// What to measure; everything, if nothing is said.
+    #[arg(value_enum)]
+    scenarios: Vec<Scenario>,
+    /// Transactions that warm the broker up; a cold one is several times slower.
+    #[arg(long, value_name = "NUMBER", default_value_t = 5000)]
+    warm_up: u32,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> anyhow::Result<()> {
+    let interrupt = Interrupt::on_signals()?;
+    let wanted = |scenario: &Scenario| options.scenarios.is_empty() || options.scenarios.contains(scenario);
+    let mut report = Report::default();
+    if wanted(&Scenario::FirstOrder) {
+        say("first-order: a demo from nothing to its first verdict");
+        scenarios::first_order::run(&interrupt, &mut report)?;
+    }
+    let on_ground: Vec<Scenario> = Scenario::ON_GROUND.into_iter().filter(wanted).collect();
+    if !on_ground.is_empty() {
+        let ground = Ground::prepare(interrupt, options.warm_up)?;
+        for scenario in on_ground {
+            scenario.run(&ground, &mut report)?;
+        }
+        ground.report_health(&mut report)?;
+    }
+    report.print();
+    Ok(())
+}

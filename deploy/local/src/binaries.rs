@@ -13,7 +13,7 @@ use crate::progress::Progress;
 const DIRECTORY: &str = "MILLRACE_BIN";
 
 /// Set, to anything, where somebody has just built the workspace.
-pub const BUILT: &str = "MILLRACE_BUILT";
+const BUILT: &str = "MILLRACE_BUILT";
 
 /// The root of the workspace.
 pub fn workspace() -> PathBuf {

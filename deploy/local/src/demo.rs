@@ -81,12 +81,11 @@ fn pid_file(env_file: &Path) -> PathBuf {
 fn watch(stack: &Stack, interrupt: &Interrupt) -> anyhow::Result<()> {
     let mut told = BTreeSet::new();
     while !interrupt.wait(Duration::from_millis(200)) {
-        for part in stack.parts().iter().filter(|part| !part.is_step()) {
-            if let Some(status) = part.exit_status()
+        for part in stack.parts() {
+            if let Some(notice) = part.death_notice()
                 && told.insert(part.name())
             {
-                say(&format!("{} ended with {status}, the others go on. {}\n", part.name(), again(part)?));
-                say(&format!("--- the end of its log ---\n{}\n---\n", part.log_tail(30)));
+                say(&format!("\n{notice}\nThe others go on. {}\n", again(part)?));
             }
         }
     }
@@ -95,7 +94,7 @@ fn watch(stack: &Stack, interrupt: &Interrupt) -> anyhow::Result<()> {
 
 fn again(part: &Part) -> anyhow::Result<String> {
     Ok(if part.is_service() {
-        format!("To start it again: {}", part.command_line()?)
+        format!("To start it again:\n\n  {}", part.command_line()?)
     } else {
         "To start it again: `make down`, `make demo`.".to_string()
     })

@@ -9,6 +9,8 @@ use crate::addresses::GIVEN;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::launch::Launch;
+use crate::part::Part;
+use crate::progress::Progress;
 use crate::stack::Stack;
 
 /// Starts the infrastructure, runs a command with its addresses in the environment, and returns the command's exit code
@@ -20,6 +22,7 @@ use crate::stack::Stack;
 /// If the infrastructure or the command cannot be started.
 pub fn exec(command: &[String], interrupt: &Interrupt) -> Result<ExitCode> {
     let Some((program, arguments)) = command.split_first() else { return Ok(ExitCode::SUCCESS) };
+    let progress = Progress::shown();
     let stack = Stack::builder().infrastructure().progress().interrupt(interrupt.clone()).start()?;
     let launch = Launch::new(program).arguments(arguments).connections(stack.site()).environment(GIVEN, "yes");
     let doing = format!("run {program}");
@@ -40,6 +43,9 @@ pub fn exec(command: &[String], interrupt: &Interrupt) -> Result<ExitCode> {
         }
     };
     stack.site().watchdog.forget(group);
+    for notice in stack.parts().iter().filter_map(Part::death_notice) {
+        progress.say(&notice);
+    }
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
 }

@@ -43,7 +43,7 @@ mod user;
 mod watchdog;
 
 pub use addresses::{Addresses, ServiceAddress};
-pub use binaries::{BUILT, workspace};
+pub use binaries::workspace;
 pub use error::Error;
 pub use exec::exec;
 pub use infrastructure::postgres::create_database;

@@ -30,6 +30,8 @@ struct Process {
     child: Child,
     /// Once it has ended.
     status: Option<ExitStatus>,
+    /// Whether it was asked to end.
+    ended_here: bool,
     /// Processes stopped by `pause`.
     paused: Vec<Pid>,
 }
@@ -95,7 +97,7 @@ impl Part {
             self.site.watchdog.command(&self.launch()?, self.death_signal()).map_err(Error::io(&doing))?;
         command.current_dir(self.site.part_directory(self.name())?).stdout(open()?).stderr(open()?);
         let child = command.spawn().map_err(Error::io(&doing))?;
-        *process = Some(Process { child, status: None, paused: Vec::new() });
+        *process = Some(Process { child, status: None, ended_here: false, paused: Vec::new() });
         Ok(())
     }
 
@@ -142,7 +144,8 @@ impl Part {
 
     fn end(&self, signal: Signal, within: Duration) {
         let deadline = Instant::now() + within;
-        if let Some(process) = self.lock().as_mut() {
+        if let Some(process) = self.lock().as_mut().filter(|process| process.status.is_none()) {
+            process.ended_here = true;
             process.signal(signal);
             while process.is_running(&self.site) && Instant::now() < deadline {
                 thread::sleep(POLL_INTERVAL);
@@ -201,6 +204,14 @@ impl Part {
         let process = process.as_mut()?;
         process.is_running(&self.site);
         process.status
+    }
+
+    /// That it has ended, how, and the end of its log; nothing while it runs, of a step that did its work, and of a part that
+    /// was ended from here.
+    pub fn death_notice(&self) -> Option<String> {
+        let status = self.exit_status().filter(|status| !(self.is_step() && status.success()))?;
+        let ended_here = self.lock().as_ref().is_some_and(|process| process.ended_here);
+        (!ended_here).then(|| self.failure(format!("ended with {status}")).to_string())
     }
 
     /// Whether it is one of `services/`.
@@ -332,6 +343,7 @@ impl Process {
         if self.status.is_some() {
             return;
         }
+        self.ended_here = true;
         // PostgreSQL's children have groups of their own.
         let all = with_descendants(self.pid());
         self.signal(Signal::SIGKILL);

@@ -3,12 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
+use test_kit::eventually_blocking;
+
+/// On a machine that is busy with other tests.
+const WITHIN: Duration = Duration::from_secs(60);
 
 #[test]
 fn down_ends_a_demo_and_leaves_nothing() {
@@ -37,7 +40,7 @@ fn a_demo_that_is_killed_leaves_nothing() {
     let mut demo = Demo::up();
     demo.process.kill().expect("it runs");
     demo.process.wait().expect("it is ours");
-    eventually("the watchdog has cleaned up", || !demo.is_anything_left());
+    eventually_blocking("the watchdog has cleaned up", WITHIN, || (!demo.is_anything_left()).then_some(()));
 }
 
 #[test]
@@ -75,7 +78,7 @@ impl Demo {
         up.args(["up", "--only", "postgres", "--port", "postgres=0"]).arg("--env-file").arg(&env_file);
         let process = up.stdout(fs::File::create(&output).expect("there is room")).spawn().expect("it starts");
         let read = || fs::read_to_string(&output).unwrap_or_default();
-        eventually("the demo is up", || read().contains("Ctrl-C"));
+        eventually_blocking("the demo is up", WITHIN, || read().contains("Ctrl-C").then_some(()));
         let postgres = read().split("process ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
         let postgres: u32 = postgres.expect("the process is told");
         let data = fs::read_link(proc(postgres).join("cwd")).expect("it has a directory");
@@ -127,13 +130,4 @@ fn proc(pid: u32) -> PathBuf {
 /// A process that has ended may stay in the table until its adoptive parent looks.
 fn is_alive(pid: u32) -> bool {
     fs::read_to_string(proc(pid).join("stat")).is_ok_and(|stat| !stat.contains(") Z "))
-}
-
-#[expect(clippy::disallowed_methods, reason = "tests wait by the clock")]
-fn eventually(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !condition() {
-        assert!(Instant::now() < deadline, "not within 60 s: {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
 }

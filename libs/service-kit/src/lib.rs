@@ -1,4 +1,59 @@
-//! kit
+//! Turns a topology, a router or a task into a well-behaved process.
+//!
+//! A service declares what it is, and [`Service::run`] does the rest, so that its `main` reads like this:
+//!
+//! ```no_run
+//! # mod topology { pub fn topology(_: &super::Options) -> streams::Topology { streams::Topology::new("heat") } }
+//! # mod http {
+//! #     pub fn router(_: &service_kit::Context<super::Options>) -> utoipa_axum::router::OpenApiRouter {
+//! #         Default::default()
+//! #     }
+//! # }
+//! use std::process::ExitCode;
+//!
+//! use service_kit::Service;
+//!
+//! /// Notes the highest temperature of each sensor
+//! #[derive(Debug, clap::Args)]
+//! pub struct Options {
+//!     /// Degrees below which nobody cares
+//!     #[arg(long, env = "LEAST_CELSIUS", default_value = "0", allow_negative_numbers = true)]
+//!     pub least_celsius: i32,
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     Service::<Options>::new("heat").topology(topology::topology).http(http::router).run()
+//! }
+//! ```
+//!
+//! # From start to drain
+//!
+//! 1. **Options** are read from flags and environment: the service's own, and those of [`KitOptions`] that mean something
+//!    to it. What is wrong is named, with exit code 2. `describe` prints what the service derives from its declaration and
+//!    ends; it needs no connection.
+//! 2. **Ports** are taken at once: `/livez`, `/readyz` and `/metrics` on the admin port, and the port for HTTP. One that is
+//!    taken ends the process with a sentence.
+//! 3. **Waiting.** What is not there yet (registry, schemas, broker, topics) is waited for. `/livez` is 200, `/readyz` is
+//!    503 and names what is awaited, every other request is answered 503 with the same words, and each new reason is
+//!    logged once. What no waiting mends, such as a topic with other partitions than declared, ends the process.
+//! 4. **Work.** Router and tasks are built from a [`Context`]: clock, ids, journal and views come to a service as values
+//!    and from nowhere else. The process is ready when its streams run; it may become unready again, when its partitions
+//!    are restored for instance. The registry counts only until here: what works from known schemas goes on without it.
+//! 5. **Supervision.** Whatever runs is watched: a task or stream thread that ends by itself is logged and ends the process
+//!    with exit code 1, for an orchestrator to start it again. There is no half-dead process.
+//! 6. **Drain**, on SIGTERM or SIGINT, within one deadline: readiness goes off, no more connections are accepted, requests
+//!    in flight are answered (they still see their commits), those that wait too long are told to come again; then the
+//!    streams commit and end; then the admin port. The exit code is 0. A second signal ends the process at once.
+//!
+//! # What a service gets to work with
+//!
+//! [`http`] has the strict [body](http::JsonBody) and [parameter](http::Parameters) extractors, the
+//! [problem documents](http::Problem) that every error becomes, and the [trace](http::TraceContext) of the request, which
+//! is named in the log, in problem documents and in the `traceresponse` header, and travels on through the journal.
+//!
+//! Logs go to standard error: text on a terminal, one JSON object per line everywhere else. Metrics are those of
+//! OpenTelemetry's global meter, which stands before anything else starts.
+
 mod admin;
 mod context;
 mod describe;
@@ -17,4 +72,5 @@ mod world;
 pub use context::Context;
 pub use options::{KitOptions, LogFormat, milliseconds};
 pub use service::Service;
+pub use streams_kafka::{Journal, JournalError, View, ViewError};
 pub use world::Clock;

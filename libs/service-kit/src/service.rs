@@ -1,4 +1,3 @@
-use std::ffi::OsString;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -19,31 +18,8 @@ use crate::{Context, KitOptions, logging};
 /// Threads that run what is not the stream thread: handlers wait more than they compute.
 const WORKER_THREADS: usize = 2;
 
-/// A service as it is declared: a name, options, and what it does with them. [`run`](Self::run) makes a process of it.
-///
-/// ```no_run
-/// # mod topology { pub fn topology(_: &super::Options) -> streams::Topology { streams::Topology::new("heat") } }
-/// # mod http {
-/// #     pub fn router(_: &service_kit::Context<super::Options>) -> utoipa_axum::router::OpenApiRouter {
-/// #         Default::default()
-/// #     }
-/// # }
-/// use std::process::ExitCode;
-///
-/// use service_kit::Service;
-///
-/// /// Notes the highest temperature of each sensor
-/// #[derive(Debug, clap::Args)]
-/// pub struct Options {
-///     /// Degrees below which nobody cares
-///     #[arg(long, env = "LEAST_CELSIUS", default_value = "0", allow_negative_numbers = true)]
-///     pub least_celsius: i32,
-/// }
-///
-/// fn main() -> ExitCode {
-///     Service::<Options>::new("heat").topology(topology::topology).http(http::router).run()
-/// }
-/// ```
+/// A service as it is declared: a name, options, and what it does with them. [`run`](Self::run) makes a process of it. The
+/// [crate's page](crate) shows one, and what becomes of it.
 pub struct Service<O> {
     name: &'static str,
     topology: Option<fn(&O) -> Topology>,
@@ -118,12 +94,8 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
     /// The process, from its arguments to its exit code: 0 after a signal and an orderly end, 1 when it could not start or
     /// go on, 2 for wrong arguments.
     pub fn run(self) -> ExitCode {
-        self.run_with(std::env::args_os())
-    }
-
-    fn run_with(self, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         let command = self.command();
-        let arguments = command.clone().try_get_matches_from(arguments);
+        let arguments = command.clone().try_get_matches();
         let arguments = arguments.and_then(|matches| Arguments::<O>::from_arg_matches(&matches));
         let Arguments { options, kit, command: asked } = arguments.unwrap_or_else(|error| error.exit());
         let plan = match self.plan(&options) {

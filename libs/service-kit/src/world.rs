@@ -1,4 +1,4 @@
-#![allow(clippy::disallowed_methods, reason = "clock and randomness enter every service here, and nowhere else")]
+#![expect(clippy::disallowed_methods, reason = "clock and randomness enter every service here, and nowhere else")]
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,14 +1,14 @@
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use streams::TaskId;
 
 use crate::Settings;
-use crate::clock::wall_clock;
+use crate::clock::{Stopwatch, wall_clock};
 use crate::membership::Membership;
 
 /// Knows which tasks have read everything that was waiting for them, which is when timers by the wall clock may fire: at
@@ -16,7 +16,7 @@ use crate::membership::Membership;
 #[derive(Default)]
 pub(crate) struct CaughtUp {
     ends: Ends,
-    last_poll: Option<Instant>,
+    last_poll: Option<Stopwatch>,
 }
 
 /// Where the inputs of each task ended, for what a read_committed client can see.
@@ -39,7 +39,7 @@ impl CaughtUp {
         if self.last_poll.is_some_and(|last| last.elapsed() > POLLING_GAP) {
             self.forget(consumer);
         }
-        self.last_poll = Some(Instant::now());
+        self.last_poll = Some(Stopwatch::start());
     }
 
     /// No task counts as caught up any more.

@@ -1,13 +1,15 @@
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use crate::clock::Stopwatch;
 
 /// Says what the client library reports, but not a thousand times a second, which is how often it reports that a broker
 /// is away.
 #[derive(Debug, Default)]
 pub(crate) struct ClientLog {
-    last: Mutex<Option<Instant>>,
+    last: Mutex<Option<Stopwatch>>,
 }
 
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -20,7 +22,7 @@ impl ClientLog {
         }
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.is_none_or(|last| last.elapsed() > INTERVAL) {
-            *last = Some(Instant::now());
+            *last = Some(Stopwatch::start());
             tracing::warn!(%error, reason, "the Kafka client reports trouble");
         }
     }

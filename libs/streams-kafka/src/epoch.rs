@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use avro_codec::{SchemaId, Schemas, Status as SchemaStatus};
 use rdkafka::Message;
@@ -17,7 +17,7 @@ use streams::{Graph, Input, Limits, Output, TaskId, Timestamp};
 
 use crate::Settings;
 use crate::assigned::Assigned;
-use crate::clock::wall_clock;
+use crate::clock::{Stopwatch, wall_clock};
 use crate::headers::TRACEPARENT;
 use crate::metrics::Metrics;
 use crate::outgoing::{dead_letter, output_headers};
@@ -46,7 +46,7 @@ pub(crate) struct Epoch {
 #[derive(Default)]
 struct Progress {
     records: usize,
-    opened_at: Option<Instant>,
+    opened_at: Option<Stopwatch>,
     /// It sends a record, and somebody waits for that.
     is_awaited: bool,
     /// It changes a store.
@@ -123,7 +123,7 @@ impl Epoch {
         assigned.fire(now, limits, &mut self.outputs);
         assigned.advance(topic, offset + 1);
         self.progress.is_changed |= assigned.task.changes().next().is_some();
-        self.progress.opened_at.get_or_insert_with(Instant::now);
+        self.progress.opened_at.get_or_insert_with(Stopwatch::start);
         self.progress.records += 1;
         self.send_outputs(traceparent(message), now)?;
         match processed {
@@ -146,7 +146,7 @@ impl Epoch {
                 assigned.fire(now, limits, &mut self.outputs);
                 assigned.touch();
                 self.progress.is_changed |= assigned.task.changes().next().is_some();
-                self.progress.opened_at.get_or_insert_with(Instant::now);
+                self.progress.opened_at.get_or_insert_with(Stopwatch::start);
             }
         }
         self.send_outputs(None, now)
@@ -182,7 +182,7 @@ impl Epoch {
         if self.progress.opened_at.is_none() {
             return Ok(());
         }
-        let start = Instant::now();
+        let start = Stopwatch::start();
         for assigned in self.tasks.values() {
             for (changelog, key, value) in assigned.task.changes() {
                 self.producer.send(Outgoing {

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::thread::{StreamThread, World};
 use crate::topics::{self, TopicsError};
 use crate::view::{Shares, View};
-use crate::{Settings, Status, StreamsError};
+use crate::{Settings, Status, StreamsError, metrics};
 
 /// A topology at work: waits for what it needs, joins its group, restores its stores, processes exactly once, until it is
 /// stopped.
@@ -43,6 +43,7 @@ impl KafkaStreams {
             let partitions = topic.map_or(streams::DEFAULT_PARTITIONS, |topic| topic.partitions);
             sub_topology.stores.keys().for_each(|store| shares.declare(store, partitions));
         }
+        metrics::observe_waiters(graph.name(), shares.clone());
         let (sender, status) = watch::channel(Status::Waiting("the broker".to_string()));
         let is_stopping = Arc::new(AtomicBool::new(false));
         let name = format!("{}-streams", graph.name());

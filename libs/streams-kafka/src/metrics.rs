@@ -1,5 +1,9 @@
+use std::sync::Arc;
+
 use opentelemetry::metrics::{Counter, Histogram};
 use opentelemetry::{KeyValue, global};
+
+use crate::view::Shares;
 
 /// What a stream thread tells about itself. The process that runs it decides where the figures go.
 pub(crate) struct Metrics {
@@ -47,4 +51,14 @@ impl Metrics {
             labels: [KeyValue::new("service", service.to_string())],
         }
     }
+}
+
+/// Tells how many blocking reads are under way, whenever somebody asks.
+pub(crate) fn observe_waiters(service: &str, shares: Arc<Shares>) {
+    let labels = [KeyValue::new("service", service.to_string())];
+    global::meter("streams")
+        .u64_observable_gauge("streams_waiters")
+        .with_description("Blocking reads under way")
+        .with_callback(move |waiters| waiters.observe(shares.waiters() as u64, &labels))
+        .build();
 }

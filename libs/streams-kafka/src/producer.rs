@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::ConsumerGroupMetadata;
@@ -10,6 +10,8 @@ use rdkafka::message::{DeliveryResult, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::{ClientContext, Message};
+
+use crate::clock::Stopwatch;
 
 /// One transactional producer: a transaction that begins with its first record, and whose commit is three steps that the
 /// caller takes in order.
@@ -120,7 +122,7 @@ impl TransactionalProducer {
 
     /// Ends the transaction.
     pub(crate) fn commit(&mut self) -> Result<(), Failure> {
-        let start = Instant::now();
+        let start = Stopwatch::start();
         repeat(|| self.producer.commit_transaction(CALL_TIMEOUT))?;
         self.is_open = false;
         self.is_worn |= start.elapsed() > self.slow_end;
@@ -138,11 +140,11 @@ impl TransactionalProducer {
             return Ok(());
         }
         // A record that is purged on its way leaves a gap in the sequence numbers: give it a moment to land.
-        let start = Instant::now();
+        let start = Stopwatch::start();
         while !self.is_acknowledged()? && start.elapsed() < LANDING_TIMEOUT {
             thread::sleep(ACKNOWLEDGEMENT_POLL);
         }
-        let start = Instant::now();
+        let start = Stopwatch::start();
         repeat(|| self.producer.abort_transaction(CALL_TIMEOUT)).map_err(Failure::or_rebuild)?;
         self.is_open = false;
         let is_clean = self.is_acknowledged()? && start.elapsed() < self.slow_end;

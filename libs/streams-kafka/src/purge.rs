@@ -1,32 +1,30 @@
 use std::thread;
-use std::time::{Duration, Instant};
 
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use streams::Cleanup;
 
+use crate::clock::Stopwatch;
 use crate::epoch::Epoch;
 use crate::topics;
 
 /// Deletes what is left behind in repartition topics. They are kept without limit, so that no outage loses a record, and
 /// have only one reader: what that has committed past is of no more use.
 pub(crate) struct Purge {
-    last: Instant,
+    last: Stopwatch,
     before: Option<TopicPartitionList>,
 }
 
-const INTERVAL: Duration = Duration::from_secs(30);
-
 impl Purge {
     pub(crate) fn new() -> Self {
-        Self { last: Instant::now(), before: None }
+        Self { last: Stopwatch::start(), before: None }
     }
 
     /// Called now and then; asks the broker from a thread of its own, so that nothing waits for the answer.
     pub(crate) fn turn(&mut self, epoch: &Epoch) {
-        if self.last.elapsed() < INTERVAL {
+        if self.last.elapsed() < epoch.settings.purge_interval {
             return;
         }
-        self.last = Instant::now();
+        self.last = Stopwatch::start();
         let before = committed(epoch);
         if before.count() == 0 || self.before.as_ref() == Some(&before) {
             return;

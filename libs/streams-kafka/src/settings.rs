@@ -19,6 +19,8 @@ pub struct Settings {
     pub max_epoch_records: usize,
     /// Largest record, key and value together, in bytes.
     pub max_record_bytes: usize,
+    /// How often repartition topics are purged of what has been committed past.
+    pub purge_interval: Duration,
     /// How long the broker waits for a sign of life before it gives the partitions to others.
     pub session_timeout: Duration,
 }
@@ -33,6 +35,7 @@ impl Settings {
             commit_interval: Duration::from_millis(100),
             max_epoch_records: 1000,
             max_record_bytes: 1_000_000,
+            purge_interval: Duration::from_secs(30),
             session_timeout: Duration::from_secs(10),
         }
     }

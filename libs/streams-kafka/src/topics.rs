@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::thread;
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
@@ -9,6 +10,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use streams::{Cleanup, Graph, TopicDeclaration};
 
 use crate::Settings;
+use crate::clock::Stopwatch;
 
 /// Why the topics of a service are not as it needs them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +33,7 @@ pub enum TopicsError {
 }
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+const METADATA_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Creates the topics that are not there and checks those that are. The topic step's whole work; services never call it.
 ///
@@ -58,8 +61,14 @@ pub fn create(settings: &Settings, topics: &[TopicDeclaration]) -> Result<Vec<St
             }
         }
     }
-    check_declarations(settings, &declared)?;
-    Ok(missing.into_iter().map(|topic| topic.name.clone()).collect())
+    // The controller has created them; a broker's metadata follows a moment later.
+    let creation = Stopwatch::start();
+    loop {
+        match check_declarations(settings, &declared) {
+            Err(TopicsError::Missing(_)) if creation.elapsed() < CALL_TIMEOUT => thread::sleep(METADATA_INTERVAL),
+            checked => return checked.map(|()| missing.into_iter().map(|topic| topic.name.clone()).collect()),
+        }
+    }
 }
 
 /// Checks that everything a graph reads and writes is there and as declared.
@@ -96,15 +105,22 @@ fn check_declarations(settings: &Settings, declared: &[TopicDeclaration]) -> Res
             )));
         }
     }
-    let policies = cleanup_policies(settings, declared)?;
-    for topic in declared {
-        let wanted = policy(topic.cleanup);
-        let found = policies.get(&topic.name).map_or("", String::as_str);
-        if found != wanted {
+    for (topic, config) in declared.iter().zip(configurations(settings, declared)?) {
+        let found = |name: &str| config.get(name).map_or("", String::as_str);
+        let (wanted, policy) = (policy(topic.cleanup), found("cleanup.policy"));
+        if policy != wanted {
             return Err(TopicsError::Different(format!(
-                "topic `{}` has cleanup.policy={found}, declared is {wanted}: set it with kafka-configs --alter, after \
+                "topic `{}` has cleanup.policy={policy}, declared is {wanted}: set it with kafka-configs --alter, after \
                  making sure that no record was deleted that is needed",
                 topic.name
+            )));
+        }
+        // A record that only the broker finds too large ends in an abort, and so does its repetition, for ever.
+        let largest: usize = found("max.message.bytes").parse().unwrap_or(usize::MAX);
+        if largest < settings.max_record_bytes {
+            return Err(TopicsError::Different(format!(
+                "topic `{}` has max.message.bytes={largest}, records may have up to {}: raise it with kafka-configs --alter",
+                topic.name, settings.max_record_bytes
             )));
         }
     }
@@ -122,10 +138,11 @@ fn partition_counts(settings: &Settings) -> Result<BTreeMap<String, i32>, Topics
     Ok(metadata.topics().iter().map(|topic| (topic.name().to_string(), count(topic.partitions().len()))).collect())
 }
 
-fn cleanup_policies(
+/// What each topic is configured to, in the same order.
+fn configurations(
     settings: &Settings,
     declared: &[TopicDeclaration],
-) -> Result<BTreeMap<String, String>, TopicsError> {
+) -> Result<Vec<BTreeMap<String, String>>, TopicsError> {
     let unavailable = |cause: String| TopicsError::Unavailable { servers: settings.bootstrap_servers.clone(), cause };
     let resources: Vec<ResourceSpecifier<'_>> =
         declared.iter().map(|topic| ResourceSpecifier::Topic(&topic.name)).collect();
@@ -133,13 +150,13 @@ fn cleanup_policies(
     let admin = admin(settings).map_err(|error| unavailable(error.to_string()))?;
     let described =
         block_on(admin.describe_configs(&resources, &options))?.map_err(|error| unavailable(error.to_string()))?;
-    let mut policies = BTreeMap::new();
-    for (topic, described) in declared.iter().zip(described) {
-        let described = described.map_err(|error| unavailable(error.to_string()))?;
-        let policy = described.entries.into_iter().find(|entry| entry.name == "cleanup.policy");
-        policies.insert(topic.name.clone(), policy.and_then(|entry| entry.value).unwrap_or_default());
-    }
-    Ok(policies)
+    described
+        .into_iter()
+        .map(|resource| {
+            let entries = resource.map_err(|error| unavailable(error.to_string()))?.entries;
+            Ok(entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect())
+        })
+        .collect()
 }
 
 fn topic_config(topic: &TopicDeclaration) -> Vec<(&'static str, String)> {

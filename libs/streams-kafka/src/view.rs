@@ -93,11 +93,15 @@ impl<S: AvroRecord> View<S> {
 
     /// How many callers wait for a key of any store.
     pub fn waiters(&self) -> usize {
-        self.shares.waiting().values().map(|waiting| waiting.waiters).sum()
+        self.shares.waiters()
     }
 }
 
 impl Shares {
+    pub(crate) fn waiters(&self) -> usize {
+        self.waiting().values().map(|waiting| waiting.waiters).sum()
+    }
+
     /// Says into how many partitions a store is split.
     pub(crate) fn declare(&self, store: &str, partitions: i32) {
         self.partitions.write().unwrap_or_else(PoisonError::into_inner).insert(store.to_string(), partitions);
@@ -176,5 +180,140 @@ impl<S> Clone for View<S> {
 impl<S> fmt::Debug for View<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("View").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Serialize};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Level {
+        centimetres: i64,
+    }
+
+    impl AvroRecord for Level {
+        const SCHEMA: &'static str =
+            r#"{"type": "record", "name": "Level", "fields": [{"name": "centimetres", "type": "long"}]}"#;
+    }
+
+    const LEVELS: Store<Level> = Store::new("levels");
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    /// A store of one partition, and who commits to it.
+    #[derive(Clone)]
+    struct Gauge {
+        shares: Arc<Shares>,
+        schemas: Schemas,
+        share: Arc<CommittedStore>,
+    }
+
+    impl Gauge {
+        fn new() -> Self {
+            let gauge = Self { shares: Arc::default(), schemas: Schemas::local(), share: Arc::default() };
+            gauge.shares.declare("levels", 1);
+            gauge.shares.serve("levels", 0, gauge.share.clone());
+            gauge
+        }
+
+        fn view(&self) -> View<Level> {
+            View::new(&LEVELS, self.shares.clone(), self.schemas.clone())
+        }
+
+        fn commit(&self, key: &str, centimetres: i64) {
+            let value = self.schemas.encode("levels-value", &Level { centimetres }).unwrap();
+            self.share.apply([(key.into(), Some(value.into()))].into_iter());
+            self.shares.wake("levels", key);
+        }
+    }
+
+    fn at_least(centimetres: i64) -> impl FnMut(Level) -> Option<i64> {
+        move |level| (level.centimetres >= centimetres).then_some(level.centimetres)
+    }
+
+    #[tokio::test]
+    async fn a_thousand_waiters_on_one_key_are_all_woken_by_one_commit() {
+        let gauge = Gauge::new();
+        let waiters: Vec<_> = (0..1000)
+            .map(|_| {
+                let view = gauge.view();
+                tokio::spawn(async move { view.wait_for("weir", at_least(7)).await })
+            })
+            .collect();
+        while gauge.view().waiters() < 1000 {
+            tokio::task::yield_now().await;
+        }
+        gauge.commit("sluice", 9);
+        gauge.commit("weir", 7);
+        for waiter in waiters {
+            assert_eq!(timeout(DEADLINE, waiter).await.expect("woken").unwrap(), Ok(7));
+        }
+        assert_eq!(gauge.view().waiters(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_commit_between_the_read_and_the_wait_is_not_missed() {
+        let gauge = Gauge::new();
+        gauge.commit("weir", 1);
+        let committer = gauge.clone();
+        let mut reads = 0;
+        let view = gauge.view();
+        // The commit happens exactly when the waiter has read the old value and does not wait yet.
+        let waited = view.wait_for("weir", move |level| {
+            reads += 1;
+            if reads == 1 {
+                committer.commit("weir", 2);
+            }
+            (level.centimetres == 2).then_some(reads)
+        });
+        assert_eq!(timeout(DEADLINE, waited).await.expect("woken"), Ok(2));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn commits_that_race_with_waiters_wake_every_one() {
+        let gauge = Gauge::new();
+        for n in 1..=2000 {
+            let key = format!("weir-{n}");
+            let (view, committer) = (gauge.view(), gauge.clone());
+            let waiting = tokio::spawn({
+                let key = key.clone();
+                async move { view.wait_for(&key, at_least(1)).await }
+            });
+            let committing = tokio::spawn(async move { committer.commit(&key, 1) });
+            assert_eq!(timeout(DEADLINE, waiting).await.expect("woken").unwrap(), Ok(1));
+            committing.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_waiter_that_goes_away_leaves_nothing_behind() {
+        let gauge = Gauge::new();
+        let view = gauge.view();
+        assert!(timeout(Duration::from_millis(1), view.wait_for("weir", at_least(1))).await.is_err());
+        assert_eq!(view.waiters(), 0);
+        assert!(gauge.shares.waiting().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_share_that_is_not_served_yet_is_waited_for() {
+        let gauge = Gauge::new();
+        gauge.shares.withdraw("levels", 0);
+        gauge.commit("weir", 1);
+        let view = gauge.view();
+        assert_eq!(view.get("weir"), Err(ViewError::NotServed));
+        let waiting = tokio::spawn({
+            let view = view.clone();
+            async move { view.wait_for("weir", at_least(1)).await }
+        });
+        while view.waiters() == 0 {
+            tokio::task::yield_now().await;
+        }
+        gauge.shares.serve("levels", 0, gauge.share.clone());
+        assert_eq!(timeout(DEADLINE, waiting).await.expect("woken").unwrap(), Ok(1));
     }
 }

@@ -59,6 +59,7 @@ mod timer;
 mod topic;
 mod topology;
 
+pub use avro_codec::AvroRecord;
 pub use describe::{Description, SubTopologyDescription};
 pub use graph::{Graph, TopologyError};
 pub use step::Refusal;

@@ -1,4 +1,5 @@
 //! A task between two commits: what is seen inside, what is left after an abort.
+#![allow(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -49,6 +49,34 @@ impl Broker {
             let leaders = leaders(&consumer, topic).ok()?;
             (leaders.len() == count).then_some(())
         });
+        Ok(())
+    }
+
+    /// Changes settings of a topic, such as `("max.message.bytes", "1000")`.
+    ///
+    /// # Errors
+    /// If the broker refuses, or does not answer within 30 s.
+    pub fn alter_topic(&self, topic: &str, settings: &[(&str, &str)]) -> anyhow::Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.client().create()?;
+        let altered = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        let altered = settings.iter().fold(altered, |altered, (name, value)| altered.set(name, value));
+        let results = block_on(admin.alter_configs([&altered], &AdminOptions::new().request_timeout(Some(PATIENCE))))?;
+        for result in results {
+            result.map_err(|(_, code)| anyhow::anyhow!("cannot alter {topic}: {code}"))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a consumer group with its committed offsets.
+    ///
+    /// # Errors
+    /// If it still has members, or the broker does not answer within 30 s.
+    pub fn delete_group(&self, group: &str) -> anyhow::Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.client().create()?;
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+        for result in block_on(admin.delete_groups(&[group], &options))? {
+            result.map_err(|(_, code)| anyhow::anyhow!("cannot delete the group {group}: {code}"))?;
+        }
         Ok(())
     }
 

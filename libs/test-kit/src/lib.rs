@@ -1,7 +1,7 @@
 //! What a test of real parts needs that is not the matter of the test: a broker, a registry, a database, names nobody else
 //! uses, and a way to wait.
 //!
-//! All tests of a process share one [`infrastructure`], so that each takes names of its own from [`unique`]. `make test`
+//! All tests of a process share one [`infrastructure()`], so that each takes names of its own from [`unique`]. `make test`
 //! starts one for all processes; a `cargo test -p …` on its own starts one when the first test asks for it. Tests that
 //! break parts start a [`local::Stack`] of their own, and look at its topics through a [`Broker`] just as well.
 //!
@@ -22,7 +22,9 @@
 //! # }
 //! ```
 //!
-//! The client here is bare: it sees what any other would, committed records only, and depends on none of our libraries.
+//! The [`Broker`] is a bare client: it sees what any other would, committed records only, and uses none of our libraries.
+//!
+//! A [`Service`] is the program of one service at work, and the test plays everybody around it.
 
 #![expect(clippy::disallowed_methods, reason = "tests wait by the clock and draw names at random")]
 
@@ -30,11 +32,13 @@ mod broker;
 mod condition;
 mod infrastructure;
 mod record;
+mod service;
 
 pub use broker::Broker;
 pub use condition::{eventually, eventually_blocking};
 pub use infrastructure::{Infrastructure, infrastructure};
 pub use record::RawRecord;
+pub use service::Service;
 
 /// A name that no other test, and no other run of this one, uses: `name` and twelve random hexadecimal digits.
 pub fn unique(name: &str) -> String {

@@ -1,7 +1,6 @@
-use avro_codec::AvroRecord;
 use serde::{Deserialize, Serialize};
 use shared_schemas::{CheckResult, Order, OrderExpired, OrderRequested, OrderState, OrderValidation};
-use streams::Timestamp;
+use streams::{AvroRecord, Timestamp};
 
 /// What can happen to an order.
 #[derive(Clone, Debug, PartialEq)]

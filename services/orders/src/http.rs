@@ -8,10 +8,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use service_kit::Context;
 use service_kit::http::{JsonBody, Parameters, Problem, TraceContext, idempotency_key, prefers};
+use service_kit::{Context, JournalError, View, ViewError};
 use shared_schemas::{ORDER_REQUESTS, Order, OrderRequested, OrderState};
-use streams_kafka::{JournalError, View, ViewError};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -73,26 +72,22 @@ async fn place(
     let request = NewOrder::read(body)?.requested(bytes, fallback_id, (orders.context.clock())());
     let location = [(header::LOCATION, format!("/v1/orders/{}", request.order_id))];
 
-    let mut is_journaled = false;
-    let decided = tokio::time::timeout(timeout, async {
-        orders.journal(&request, &trace).await?;
-        is_journaled = true;
-        if prefers(&headers, "respond-async") {
-            return Ok(None);
-        }
-        let order = orders.view.wait_for(&request.order_id, |progress| progress.order).await;
-        order.map(Some).map_err(Problem::internal)
-    });
-    match decided.await {
-        Ok(Ok(Some(order))) if is_same(&order, &request) => {
-            Ok((StatusCode::CREATED, location, Json(OrderDocument::from(&order))).into_response())
-        }
-        Ok(Ok(Some(order))) => Err(Problem::conflict("Another order has been placed under this id.")
-            .with("order", serde_json::to_value(OrderDocument::from(&order)).unwrap_or_default())),
-        Ok(Ok(None)) => Ok((StatusCode::ACCEPTED, location).into_response()),
-        Ok(Err(problem)) => Err(problem),
-        Err(_) if is_journaled => Ok((StatusCode::ACCEPTED, location).into_response()),
-        Err(_) => Err(not_journaled(&request.order_id)),
+    // Begins now; but an order is journaled first, however little time its client has.
+    let mut time_is_up = std::pin::pin!(tokio::time::sleep(timeout));
+    orders.journal(&request, &trace).await?;
+    if prefers(&headers, "respond-async") {
+        return Ok((StatusCode::ACCEPTED, location).into_response());
+    }
+    let order = tokio::select! {
+        biased;
+        order = orders.view.wait_for(&request.order_id, |progress| progress.order) => order.map_err(Problem::internal)?,
+        () = time_is_up.as_mut() => return Ok((StatusCode::ACCEPTED, location).into_response()),
+    };
+    if is_same(&order, &request) {
+        Ok((StatusCode::CREATED, location, Json(OrderDocument::from(&order))).into_response())
+    } else {
+        Err(Problem::conflict("Another order has been placed under this id.")
+            .with("order", serde_json::to_value(OrderDocument::from(&order)).unwrap_or_default()))
     }
 }
 

@@ -36,7 +36,6 @@ pub(crate) fn launch(site: &Site) -> Result<Launch> {
         "synchronous_commit=off".into(),
         "full_page_writes=off".into(),
         "shared_buffers=32MB".into(),
-        "max_connections=200".into(),
     ];
     Ok(Launch::new(binaries.join("postgres"))
         .arguments(["-D".to_string(), data.display().to_string()])

@@ -14,7 +14,8 @@ pub(crate) const DATABASE: &str = "registry";
 
 /// Apicurio Registry, stored in PostgreSQL so that an id means the same schema after a restart.
 ///
-/// It answers a handful of requests per process, so that the compiler and the collector that start fastest are the best.
+/// It answers a handful of requests per process, so that the compiler and the collector that start fastest are the best,
+/// and few connections are enough.
 pub(crate) fn launch(site: &Site) -> Result<Launch> {
     let runner = site.installation.fetched.join("registry/apicurio-registry-app-3.0.9-runner.jar");
     Ok(java(site, "registry")?
@@ -29,6 +30,9 @@ pub(crate) fn launch(site: &Site) -> Result<Launch> {
             "APICURIO_DATASOURCE_URL",
             format!("jdbc:postgresql://127.0.0.1:{}/{DATABASE}", site.port("postgres")),
         )
+        .environment("APICURIO_DATASOURCE_JDBC_INITIAL_SIZE", 1)
+        .environment("APICURIO_DATASOURCE_JDBC_MIN_SIZE", 1)
+        .environment("APICURIO_DATASOURCE_JDBC_MAX_SIZE", 10)
         .environment("APICURIO_DATASOURCE_USERNAME", "postgres")
         .environment("APICURIO_DATASOURCE_PASSWORD", "unused"))
 }

@@ -156,7 +156,7 @@ async fn a_bound_text_that_has_another_id_now_is_fatal() {
     scene.lookup(200, json!({"subject": OWN, "id": 2, "version": 1})).await;
     scene.id(STRANGE_ID, 200, json!({"schema": small::Tally::SCHEMA})).await;
 
-    let fatal = scene.request(STRANGE_ID).await.unwrap();
+    let fatal = ended(scene.request(STRANGE_ID)).await;
 
     assert!(matches!(&fatal, RegistryError::MeaningChanged { id: OWN_ID, .. }), "{fatal}");
     assert_eq!(scene.status(STRANGE_ID), Status::Unresolved(STRANGE_ID));
@@ -169,7 +169,7 @@ async fn a_bound_id_that_has_another_text_now_is_fatal() {
     scene.id(OWN_ID, 200, json!({"schema": small::Tally::SCHEMA})).await;
     scene.id(STRANGE_ID, 404, json!({"error_code": 40403, "message": "no such schema"})).await;
 
-    let fatal = scene.request(STRANGE_ID).await.unwrap();
+    let fatal = ended(scene.request(STRANGE_ID)).await;
 
     assert!(matches!(&fatal, RegistryError::MeaningChanged { id: OWN_ID, .. }), "{fatal}");
 }
@@ -250,6 +250,12 @@ impl Scene {
 
 fn id_path(id: SchemaId) -> String {
     format!("/schemas/ids/{id}")
+}
+
+/// What a resolver ended with.
+async fn ended(run: JoinHandle<RegistryError>) -> RegistryError {
+    let ended = tokio::time::timeout(DEADLINE, run).await;
+    ended.unwrap_or_else(|_| panic!("not within {DEADLINE:?}: the resolver ends")).expect("the resolver does not panic")
 }
 
 async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {

@@ -1,0 +1,96 @@
+use anyhow::Context;
+use avro_codec::{AvroRecord, Schemas, Status};
+use local::Addresses;
+use serde_json::Value;
+use streams::Topic;
+use test_kit::{Broker, RawRecord};
+
+/// The topics of a stack, read as any consumer does: what is committed, with the schemas the registry has.
+#[derive(Debug)]
+pub struct Topics {
+    broker: Broker,
+    registry_url: String,
+    http: reqwest::Client,
+    /// What the registry has said so far.
+    schemas: Schemas,
+}
+
+/// A record that was read, and what it says.
+#[derive(Clone, Debug)]
+pub struct Event<V> {
+    pub record: RawRecord,
+    pub value: V,
+}
+
+impl Topics {
+    /// The topics of the stack at these addresses.
+    ///
+    /// # Errors
+    /// If the HTTP client cannot be set up.
+    pub fn of(addresses: &Addresses) -> anyhow::Result<Self> {
+        Ok(Self {
+            broker: Broker::at(&addresses.kafka_bootstrap),
+            registry_url: addresses.schema_registry_url.clone(),
+            http: reqwest::Client::builder().no_proxy().build()?,
+            schemas: Schemas::new(),
+        })
+    }
+
+    /// All records of a topic, partition by partition, each in its order.
+    ///
+    /// # Errors
+    /// If the topic cannot be read, or a record of it cannot be decoded.
+    pub async fn read<V: AvroRecord>(&self, topic: &Topic<V>) -> anyhow::Result<Vec<Event<V>>> {
+        let mut events = Vec::new();
+        for record in self.broker.read_all(topic.name())? {
+            let at = || format!("{} partition {} offset {}", topic.name(), record.partition, record.offset);
+            let bytes = record.value.as_deref().with_context(|| format!("{} is a tombstone", at()))?;
+            self.learn_schema(bytes).await.with_context(at)?;
+            let value = self.schemas.decode(bytes).with_context(at)?;
+            events.push(Event { record, value });
+        }
+        Ok(events)
+    }
+
+    /// The values in all records of a topic.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn values<V: AvroRecord>(&self, topic: &Topic<V>) -> anyhow::Result<Vec<V>> {
+        Ok(self.read(topic).await?.into_iter().map(|event| event.value).collect())
+    }
+
+    /// What a service could not handle, in the bytes it got.
+    ///
+    /// # Errors
+    /// If the topic cannot be read.
+    pub fn dead_letters(&self, service: &str) -> anyhow::Result<Vec<RawRecord>> {
+        self.broker.read_all(&format!("{service}-dead-letters"))
+    }
+
+    /// The broker, to write what no service would.
+    pub fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    async fn learn_schema(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        if let Status::Unresolved(id) = self.schemas.status(bytes) {
+            let answer = self.http.get(format!("{}/schemas/ids/{id}", self.registry_url)).send().await?;
+            let answer: Value = answer.error_for_status()?.json().await?;
+            let text = answer["schema"].as_str().with_context(|| format!("no schema in {answer}"))?;
+            self.schemas.learn(id, text)?;
+        }
+        Ok(())
+    }
+}
+
+impl<V> Event<V> {
+    /// A header of the record that is there and is text.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn header(&self, name: &str) -> anyhow::Result<&str> {
+        let value = self.record.header_value(name).with_context(|| format!("the record has no header {name}"))?;
+        Ok(std::str::from_utf8(value)?)
+    }
+}

@@ -1,0 +1,89 @@
+//! What cannot be read is put aside; what cannot be read yet waits.
+
+use avro_codec::{AvroRecord, SchemaId};
+use test_kit::{RawRecord, eventually_blocking};
+
+use crate::rig::{Amount, DEADLINE, Rig, TOTALS, await_total, plain_adder};
+
+fn with_schema_id(mut record: RawRecord, id: u32) -> RawRecord {
+    let value = record.value.as_mut().unwrap();
+    value[1..5].copy_from_slice(&id.to_be_bytes());
+    record
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_put_aside_with_its_bytes_cause_and_coordinates() {
+    let rig = Rig::new(plain_adder());
+    let streams = rig.start_and_await(plain_adder());
+    let mut truncated = rig.encoded("a", 300);
+    truncated.value.as_mut().unwrap().truncate(7);
+    let bad = [
+        RawRecord::new("a", "no avro at all").header("colour", "blue").at_ms(1_700_000_000_000),
+        truncated,
+        RawRecord { key: None, ..rig.encoded("a", 1) },
+        RawRecord { key: Some(vec![0xff, 0xfe]), ..rig.encoded("a", 1) },
+        RawRecord { value: None, ..rig.encoded("a", 1) },
+    ];
+    let written = rig.write(bad);
+    rig.write([rig.encoded("a", 10)]);
+    assert_eq!(rig.await_sums(1), [10], "what is behind them goes on");
+    let letters = eventually_blocking("all are put aside", DEADLINE, || {
+        Some(rig.read("adder-dead-letters")).filter(|letters| letters.len() >= written.len())
+    });
+    assert_eq!(letters.len(), written.len());
+    for record in &written {
+        let is_its = |letter: &&RawRecord| {
+            letter.header_value("dead-letter-offset") == Some(text(record.offset).as_slice())
+                && letter.header_value("dead-letter-partition") == Some(text(record.partition.into()).as_slice())
+        };
+        let letter = letters.iter().find(is_its).expect("each is there, with its coordinates");
+        assert_eq!((&letter.key, &letter.value), (&record.key, &record.value));
+        assert_eq!(letter.header_value("dead-letter-topic"), Some(rig.settings.topic("amounts").as_bytes()));
+        assert!(!letter.header_value("dead-letter-cause").unwrap().is_empty());
+        assert!(record.headers.iter().all(|header| letter.headers.contains(header)), "its own headers stay");
+    }
+    streams.join();
+}
+
+fn text(number: i64) -> Vec<u8> {
+    number.to_string().into_bytes()
+}
+
+#[test]
+fn a_record_with_an_unknown_schema_waits_in_its_partition_and_goes_on_when_the_schema_is_known() {
+    let rig = Rig::new(plain_adder());
+    let streams = rig.start_and_await(plain_adder());
+    let unknown = SchemaId(4711);
+    rig.write([rig.encoded("a", 1), with_schema_id(rig.encoded("a", 2), unknown.0), rig.encoded("a", 4)]);
+    eventually_blocking("the engine asks for the schema", DEADLINE, || {
+        rig.asked.lock().unwrap().contains(&unknown).then_some(())
+    });
+    await_total(&streams.view(&TOTALS), "a", 1);
+    // Another partition is not held up.
+    let elsewhere = (0..100)
+        .map(|n| format!("till-{n}"))
+        .find(|till| streams_kafka::partition_of(till, 4) != streams_kafka::partition_of("a", 4));
+    let elsewhere = elsewhere.unwrap();
+    rig.write([rig.encoded(&elsewhere, 8)]);
+    await_total(&streams.view(&TOTALS), &elsewhere, 8);
+    assert_eq!(streams.view(&TOTALS).get("a").unwrap().unwrap().cents, 1, "it waits, and what is behind it too");
+    rig.schemas.learn(unknown, Amount::SCHEMA).unwrap();
+    await_total(&streams.view(&TOTALS), "a", 7);
+    assert!(rig.read("adder-dead-letters").is_empty());
+    streams.join();
+}
+
+#[test]
+fn a_record_whose_schema_the_registry_does_not_know_is_put_aside_and_the_rest_goes_on() {
+    let rig = Rig::new(plain_adder());
+    let streams = rig.start_and_await(plain_adder());
+    let unknown = SchemaId(815);
+    rig.write([rig.encoded("a", 1), with_schema_id(rig.encoded("a", 2), unknown.0), rig.encoded("a", 4)]);
+    eventually_blocking("the engine asks for the schema", DEADLINE, || {
+        rig.asked.lock().unwrap().contains(&unknown).then_some(())
+    });
+    rig.schemas.refuse(unknown, "the registry does not know it".to_string());
+    await_total(&streams.view(&TOTALS), "a", 5);
+    assert_eq!(rig.read("adder-dead-letters").len(), 1);
+    streams.join();
+}

@@ -1,0 +1,9 @@
+//! The engine on a real broker.
+#![allow(clippy::unwrap_used, reason = "a test fails where something is missing")]
+
+mod aborts;
+mod dead_letters;
+mod rig;
+mod startup;
+mod state;
+mod timers;

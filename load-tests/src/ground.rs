@@ -1,0 +1,100 @@
+use anyhow::Context;
+use local::{Interrupt, Stack};
+use streams::{Cleanup, TopicDeclaration, Visibility};
+use streams_kafka::{Settings, create_topics};
+
+use crate::bare::{self, Chain};
+use crate::latencies::Latencies;
+use crate::pace::Pace;
+use crate::prometheus::Metrics;
+use crate::report::{Figure, Outcome, Report, doing};
+use crate::shop::Shop;
+
+/// What the scenarios stand on: a stack of their own, warmed up, on an otherwise quiet machine.
+pub(crate) struct Ground {
+    pub(crate) stack: Stack,
+    pub(crate) shop: Shop,
+    pub(crate) bootstrap: String,
+    pub(crate) interrupt: Interrupt,
+    /// Orders and bare hops before anything is counted: the first of each are slow.
+    warm_up: Pace,
+}
+
+impl Ground {
+    /// Starts the stack and warms its broker up with so many transactions.
+    pub(crate) fn prepare(interrupt: Interrupt, transactions: u32) -> anyhow::Result<Self> {
+        let stack = doing("the stack is up", || Ok(Stack::builder().interrupt(interrupt.clone()).start()?))?;
+        let bootstrap = stack.addresses().kafka_bootstrap;
+        let shop = Shop::at(stack.part("orders").url().context("orders speaks HTTP")?)?;
+        let ground = Self { stack, shop, bootstrap, interrupt, warm_up: Pace { per_second: 100, starts: 300 } };
+        ground.create_topics(&["warm-up".to_string()], 1)?;
+        doing(&format!("the broker is warm after {transactions} transactions"), || {
+            Ok(bare::transactions(&ground.bootstrap, "warm-up", transactions)?)
+        })?;
+        Ok(ground)
+    }
+
+    /// Creates topics for what is measured beside the services.
+    pub(crate) fn create_topics(&self, names: &[String], partitions: i32) -> anyhow::Result<()> {
+        let declaration = |name: &String| TopicDeclaration {
+            name: name.clone(),
+            partitions,
+            cleanup: Cleanup::Forever,
+            writer: "load-tests".to_string(),
+            visibility: Visibility::Private,
+            schema: Some("\"bytes\"".to_string()),
+        };
+        let topics: Vec<TopicDeclaration> = names.iter().map(declaration).collect();
+        create_topics(&self.settings(), &topics)?;
+        Ok(())
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        Settings::new(&self.bootstrap, "load-tests")
+    }
+
+    /// Three bare hops, warmed up: as many as lie between an order and its verdict. `name` names its topics.
+    pub(crate) fn three_hops(&self, name: &str) -> anyhow::Result<Chain> {
+        let topics: Vec<String> = (0..4).map(|number| format!("{name}-{number}")).collect();
+        self.create_topics(&topics, 1)?;
+        let mut chain = Chain::start(&self.bootstrap, &topics)?;
+        chain.send(self.warm_up, &self.interrupt)?;
+        Ok(chain)
+    }
+
+    /// Places orders that do not count.
+    pub(crate) fn warm_up_orders(&self, name: &str) -> anyhow::Result<()> {
+        self.order(self.warm_up, &format!("{name}-warm-up")).map(drop)
+    }
+
+    /// Places orders in an open loop and measures them.
+    pub(crate) fn order(&self, pace: Pace, label: &str) -> anyhow::Result<Latencies> {
+        self.shop.order(pace, label, &self.interrupt)
+    }
+
+    /// Process id of a part.
+    pub(crate) fn pid(&self, part: &str) -> anyhow::Result<u32> {
+        self.stack.part(part).pid().with_context(|| format!("{part} has ended:\n{}", self.stack.part(part).log_tail(20)))
+    }
+
+    /// What orders tells about itself.
+    pub(crate) fn metrics_of_orders(&self) -> anyhow::Result<Metrics> {
+        let admin_url = self.stack.part("orders").admin_url().context("every service has an admin port")?;
+        self.shop.runtime.block_on(Metrics::fetch(&self.shop.client, &admin_url))
+    }
+
+    /// What must not happen on healthy ground.
+    pub(crate) fn report_health(&self, report: &mut Report) -> anyhow::Result<()> {
+        let metrics = self.metrics_of_orders()?;
+        let rebuilds = metrics.counter("streams_producer_rebuilds_total");
+        let aborts = metrics.counter("streams_aborts_total");
+        report.add(Figure {
+            what: "producers rebuilt, epochs aborted (orders)".to_string(),
+            bar: "0, 0".to_string(),
+            value: format!("{rebuilds}, {aborts}"),
+            beside: String::new(),
+            outcome: Outcome::of(rebuilds + aborts == 0.0),
+        });
+        Ok(())
+    }
+}

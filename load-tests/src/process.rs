@@ -1,0 +1,41 @@
+use std::fs;
+use std::time::Duration;
+
+use anyhow::Context;
+
+/// What a process has used of the processor so far, all its threads together.
+pub(crate) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
+    // The unit of these two fields on every Linux (USER_HZ), whatever the kernel's own clock.
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the process is gone")?;
+    // The name, in parentheses, may hold anything. Behind it the first field is the third of the line.
+    let (_, behind_name) = stat.rsplit_once(')').context("no name in the line")?;
+    let fields: Vec<&str> = behind_name.split_whitespace().collect();
+    let ticks = |field: usize| anyhow::Ok(fields.get(field - 3).context("too few fields")?.parse::<f64>()?);
+    Ok(Duration::from_secs_f64((ticks(14)? + ticks(15)?) / TICKS_PER_SECOND))
+}
+
+/// The memory a process holds (resident set), in MiB.
+pub(crate) fn memory_mib(pid: u32) -> anyhow::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the process is gone")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_works_uses_time_and_memory() -> anyhow::Result<()> {
+        let me = std::process::id();
+        let before = cpu_time(me)?;
+        let mut numbers: Vec<u64> = (0..4_000_000).collect();
+        while cpu_time(me)? == before {
+            numbers.rotate_left(1);
+        }
+        assert!(memory_mib(me)? > 4_000_000.0 * 8.0 / 1024.0 / 1024.0);
+        Ok(())
+    }
+}

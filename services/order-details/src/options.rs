@@ -1,4 +1,4 @@
-/// What can be set about the check.
+/// Checks the facts of every order by itself
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     /// The largest quantity one order may ask for

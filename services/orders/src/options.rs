@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// What can be set about orders.
+/// Takes orders over HTTP, decides them by the verdicts of the checks, and tells what became of them
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     /// The checks an order must pass, separated by commas; each writes `order-validations-<check>`

@@ -136,9 +136,11 @@ impl Schemas {
 
     /// What is known about the schema of these bytes; looks only at their header.
     pub fn status(&self, bytes: &[u8]) -> Status {
-        let Ok((id, _)) = wire::split(bytes) else {
-            return Status::Known;
-        };
+        wire::split(bytes).map_or(Status::Known, |(id, _)| self.status_of(id))
+    }
+
+    /// What is known about an id.
+    pub fn status_of(&self, id: SchemaId) -> Status {
         match self.read().answers.get(&id) {
             Some(Answer::Schema(_)) => Status::Known,
             Some(Answer::Refused(_)) => Status::Refused,

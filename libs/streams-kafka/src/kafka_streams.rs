@@ -91,16 +91,26 @@ impl Drop for KafkaStreams {
 }
 
 fn work(world: &World) {
-    let ended = await_topics(world).and_then(|()| match StreamThread::join(world.clone()) {
-        Ok(thread) => thread.run(),
-        Err(error) => Err(error),
-    });
-    let is_stopping = world.is_stopping.load(Ordering::Acquire);
-    world.status.send_replace(match ended {
-        Ok(()) => Status::Stopped,
-        Err(_) if is_stopping => Status::Stopped,
-        Err(error) => Status::Failed(error.to_string()),
-    });
+    let status = match attempts(world) {
+        Err(error) if !world.is_stopping.load(Ordering::Acquire) => Status::Failed(error.to_string()),
+        _ => Status::Stopped,
+    };
+    world.status.send_replace(status);
+}
+
+/// Joins the group, and joins it anew when client and broker have lost each other for good.
+fn attempts(world: &World) -> Result<(), StreamsError> {
+    loop {
+        await_topics(world)?;
+        match StreamThread::join(world.clone()).and_then(StreamThread::run) {
+            Err(StreamsError::Kafka(error)) if !world.is_stopping.load(Ordering::Acquire) => {
+                tracing::warn!(%error, "the stream thread begins anew");
+                world.status.send_replace(Status::Waiting(format!("the broker ({error})")));
+                thread::sleep(WAIT_INTERVAL);
+            }
+            ended => return ended,
+        }
+    }
 }
 
 fn await_topics(world: &World) -> Result<(), StreamsError> {

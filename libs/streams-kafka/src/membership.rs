@@ -14,6 +14,7 @@ use streams::{Task, TaskId, Timestamp};
 use crate::assigned::Assigned;
 use crate::client_log::ClientLog;
 use crate::epoch::Epoch;
+use crate::producer::Failure;
 
 /// A stream thread as a member of its group: takes tasks when partitions are assigned, gives them back when they are
 /// revoked. The callbacks run inside the thread's own `poll`.
@@ -22,7 +23,7 @@ pub(crate) struct Membership {
     /// Grows with every assignment: records polled before it are not to be processed after it.
     generation: AtomicU64,
     read_to: Mutex<HashMap<(String, i32), i64>>,
-    trouble: Mutex<Option<KafkaError>>,
+    trouble: Mutex<Option<Failure>>,
     log: ClientLog,
 }
 
@@ -56,8 +57,13 @@ impl Membership {
         read_to.get(&(topic.to_string(), partition)).copied()
     }
 
+    /// Says what the client reports of its connections.
+    pub(crate) fn report(&self, error: &KafkaError) {
+        self.log.error(error, "while polling");
+    }
+
     /// What went wrong inside a callback.
-    pub(crate) fn trouble(&self) -> Option<KafkaError> {
+    pub(crate) fn trouble(&self) -> Option<Failure> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -99,18 +105,17 @@ impl Membership {
 
     /// Commits what was done for the partitions before they are somebody else's; if they already are, there is nothing
     /// left to do but to abort.
-    fn revoke(&self, consumer: &BaseConsumer<Self>) -> Result<(), KafkaError> {
+    fn revoke(&self, consumer: &BaseConsumer<Self>) -> Result<(), Failure> {
         let mut epoch = self.epoch();
         let ended = if consumer.assignment_lost() { epoch.abort() } else { epoch.commit() };
-        if let Err(failure) = ended {
-            // The producer is rebuilt or the thread ends when the callback has returned; the epoch is void either way.
-            tracing::warn!(?failure, "the epoch could not be ended before its partitions were revoked");
+        if ended.is_err() {
             epoch.void();
         }
         epoch.withdraw_all();
         epoch.group = None;
         self.generation.fetch_add(1, Ordering::Release);
-        consumer.unassign()
+        consumer.unassign().map_err(Failure::Rejoin)?;
+        ended
     }
 }
 
@@ -132,11 +137,13 @@ impl ClientContext for Membership {
 impl ConsumerContext for Membership {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
         let done = match event {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assign(consumer, partitions),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                self.assign(consumer, partitions).map_err(Failure::Rejoin)
+            }
             _ => self.revoke(consumer),
         };
-        if let Err(error) = done {
-            self.trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        if let Err(failure) = done {
+            self.trouble.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
         }
     }
 }

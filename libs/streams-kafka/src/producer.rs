@@ -33,6 +33,8 @@ pub(crate) enum Failure {
     Abort(KafkaError),
     /// The producer cannot be used any more.
     Rebuild(KafkaError),
+    /// The consumer cannot be used any more either: leave, and join the group anew.
+    Rejoin(KafkaError),
     /// No retry will help: a configuration error.
     Stop(KafkaError),
 }
@@ -68,7 +70,7 @@ impl TransactionalProducer {
         let counters = Arc::new(Counters::default());
         let producer: BaseProducer<Acknowledgements> =
             config.create_with_context(Acknowledgements(counters.clone()))?;
-        producer.init_transactions(Duration::from_secs(30))?;
+        producer.init_transactions(CALL_TIMEOUT * 2)?;
         let retry_backoff_ms = config.get("retry.backoff.ms").and_then(|value| value.parse().ok()).unwrap_or(100);
         let slow_end = Duration::from_millis(retry_backoff_ms) * 3 / 4;
         Ok(Self { producer, counters, sent: 0, is_open: false, is_worn: false, slow_end })
@@ -199,12 +201,6 @@ impl From<KafkaError> for Failure {
 }
 
 impl Failure {
-    pub(crate) fn into_error(self) -> KafkaError {
-        match self {
-            Self::Abort(error) | Self::Rebuild(error) | Self::Stop(error) => error,
-        }
-    }
-
     fn or_rebuild(self) -> Self {
         match self {
             Self::Abort(error) => Self::Rebuild(error),

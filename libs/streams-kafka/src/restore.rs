@@ -119,8 +119,7 @@ impl Restorer {
 
     /// The schema ids in restored values that are still to be resolved.
     pub(crate) fn unresolved(&mut self) -> &BTreeSet<SchemaId> {
-        let header = |id: &SchemaId| [&[0u8][..], &id.0.to_be_bytes()].concat();
-        self.unresolved.retain(|id| matches!(self.schemas.status(&header(id)), SchemaStatus::Unresolved(_)));
+        self.unresolved.retain(|id| matches!(self.schemas.status_of(*id), SchemaStatus::Unresolved(_)));
         &self.unresolved
     }
 

@@ -41,8 +41,8 @@ pub(crate) struct StreamThread {
     caught_up: CaughtUp,
     purge: Purge,
     generation: u64,
-    /// Schema ids that were asked for.
-    requested: BTreeSet<SchemaId>,
+    /// Partitions that wait for a schema.
+    paused: BTreeSet<(String, i32)>,
 }
 
 /// Longest sleep of a thread with nothing to do.
@@ -67,12 +67,21 @@ impl StreamThread {
             caught_up: CaughtUp::default(),
             purge: Purge::new(),
             generation: 0,
-            requested: BTreeSet::new(),
+            paused: BTreeSet::new(),
         })
     }
 
     /// Runs until it is asked to stop. A graceful stop commits what is open.
     pub(crate) fn run(mut self) -> Result<(), StreamsError> {
+        let ended = self.work();
+        if ended.is_err() {
+            // Leaving the group commits what is open; after an error that must be nothing.
+            self.epoch().void();
+        }
+        ended
+    }
+
+    fn work(&mut self) -> Result<(), StreamsError> {
         while !self.world.is_stopping.load(Ordering::Acquire) {
             if let Err(failure) = self.turn() {
                 self.recover(failure)?;
@@ -88,6 +97,9 @@ impl StreamThread {
 
     /// One turn: poll, process, fire what is due, and commit if it is time.
     fn turn(&mut self) -> Result<(), Failure> {
+        if self.epoch().producer.is_worn() {
+            self.rebuild_producer()?;
+        }
         self.caught_up.polling(&self.consumer);
         let (batch, is_drained) = self.poll()?;
         let now = wall_clock();
@@ -99,12 +111,11 @@ impl StreamThread {
         if epoch.is_due(is_drained) {
             epoch.commit()?;
         }
-        let is_worn = epoch.producer.is_worn();
         drop(epoch);
         if is_drained {
             self.caught_up.drained(&self.consumer);
         }
-        if is_worn { self.rebuild_producer() } else { Ok(()) }
+        Ok(())
     }
 
     /// A bounded batch, and whether it left nothing behind. Partitions may come and go inside a poll: what was read
@@ -118,8 +129,8 @@ impl StreamThread {
         let mut generation = membership.generation();
         while batch.len() < self.world.settings.max_epoch_records {
             let polled = self.consumer.poll(patience);
-            if let Some(error) = membership.trouble() {
-                return Err(error.into());
+            if let Some(failure) = membership.trouble() {
+                return Err(failure);
             }
             if membership.generation() != generation {
                 generation = membership.generation();
@@ -146,7 +157,7 @@ impl StreamThread {
                 | RDKafkaErrorCode::GroupAuthorizationFailed,
             ) => Err(Failure::Stop(error)),
             error => {
-                tracing::debug!(%error, "the consumer reports trouble");
+                self.consumer.context().report(&error);
                 Ok(())
             }
         }
@@ -155,7 +166,8 @@ impl StreamThread {
     /// Makes the failed epoch never have happened and goes on from where the last commit left off.
     fn recover(&mut self, failure: Failure) -> Result<(), StreamsError> {
         let needs_rebuild = match failure {
-            Failure::Stop(error) => return Err(explain(error)),
+            Failure::Rejoin(error) => return Err(StreamsError::Kafka(error)),
+            Failure::Stop(error) => return Err(explain(&error)),
             Failure::Abort(error) => {
                 tracing::warn!(%error, "the epoch is aborted and done again");
                 self.epoch().abort().is_err()
@@ -167,13 +179,13 @@ impl StreamThread {
             }
         };
         if needs_rebuild {
-            self.rebuild_producer().map_err(|failure| explain(failure.into_error()))?;
+            self.rebuild_producer().or_else(|failure| self.recover(failure))?;
         }
         self.rewind()
     }
 
     fn rebuild_producer(&mut self) -> Result<(), Failure> {
-        let producer = connect_producer(&self.world).map_err(Failure::Stop)?;
+        let producer = connect_producer(&self.world).map_err(Failure::Rejoin)?;
         let mut epoch = self.epoch();
         epoch.metrics.rebuilds.add(1, &epoch.metrics.labels);
         epoch.producer = producer;
@@ -281,31 +293,25 @@ impl StreamThread {
     /// answered.
     fn await_schemas(&mut self) -> Result<(), StreamsError> {
         let mut epoch = self.consumer.context().epoch();
-        if epoch.held.is_empty() {
+        if epoch.held.is_empty() && self.paused.is_empty() {
             return Ok(());
         }
         let schemas = &self.world.schemas;
-        let is_unresolved = |id: &SchemaId| {
-            matches!(schemas.status(&[&[0][..], &id.0.to_be_bytes()].concat()), SchemaStatus::Unresolved(_))
-        };
+        let is_answered = |id: &SchemaId| !matches!(schemas.status_of(*id), SchemaStatus::Unresolved(_));
         let answered: BTreeSet<(String, i32)> =
-            epoch.held.iter().filter(|(_, id)| !is_unresolved(id)).map(|(at, _)| at.clone()).collect();
-        let at = |held: &BTreeSet<(String, i32)>| {
-            positions(&epoch, |id, topic, _| held.contains(&(topic.to_string(), id.partition)))
-        };
-        let unanswered: BTreeSet<_> = epoch.held.keys().filter(|at| !answered.contains(at)).cloned().collect();
-        let (go_on, wait) = (at(&answered), at(&unanswered));
-        let asked: BTreeSet<SchemaId> = epoch.held.values().copied().collect();
-        if asked != self.requested {
-            asked.iter().for_each(|id| (self.world.resolve)(*id));
-            self.requested = asked;
-            self.consumer.pause(&wait)?;
-        }
-        if go_on.count() > 0 {
+            epoch.held.iter().filter(|(_, id)| is_answered(id)).map(|(at, _)| at.clone()).collect();
+        if !answered.is_empty() {
+            let go_on = positions(&epoch, |id, topic, _| answered.contains(&(topic.to_string(), id.partition)));
             self.consumer.seek_partitions(go_on.clone(), SEEK_TIMEOUT)?;
             self.consumer.resume(&go_on)?;
             epoch.held.retain(|at, _| !answered.contains(at));
-            self.requested.clear();
+        }
+        epoch.held.values().for_each(|id| (self.world.resolve)(*id));
+        let waiting: BTreeSet<(String, i32)> = epoch.held.keys().cloned().collect();
+        if waiting != self.paused {
+            self.consumer
+                .pause(&positions(&epoch, |id, topic, _| waiting.contains(&(topic.to_string(), id.partition))))?;
+            self.paused = waiting;
         }
         Ok(())
     }
@@ -343,17 +349,17 @@ fn positions(epoch: &Epoch, includes: impl Fn(TaskId, &str, bool) -> bool) -> To
 }
 
 /// Says what an operator has to do.
-fn explain(error: KafkaError) -> StreamsError {
-    match error {
-        KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => StreamsError::Configuration(
-            "a committed offset is no longer in the log (records were deleted before they were read): decide where to \
-             go on and set the group's offsets with kafka-consumer-groups --reset-offsets"
-                .to_string(),
-        ),
-        KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId) => StreamsError::Configuration(
+fn explain(error: &KafkaError) -> StreamsError {
+    StreamsError::Configuration(match error {
+        KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => {
+            "a committed offset is no longer in the log (records were deleted before they were read): decide where to go \
+             on and set the group's offsets with kafka-consumer-groups --reset-offsets"
+                .to_string()
+        }
+        KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId) => {
             "another process has joined the group in this instance's slot: give every instance its own --instance"
-                .to_string(),
-        ),
-        error => StreamsError::Kafka(error),
-    }
+                .to_string()
+        }
+        error => format!("the broker does not allow what the service does: {error}"),
+    })
 }

@@ -33,6 +33,8 @@ pub enum TopicsError {
 }
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// What a batch and the headers of a record add to its key and value, generously.
+const RECORD_OVERHEAD_BYTES: usize = 4096;
 const METADATA_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Creates the topics that are not there and checks those that are. The topic step's whole work; services never call it.
@@ -117,10 +119,11 @@ fn check_declarations(settings: &Settings, declared: &[TopicDeclaration]) -> Res
         }
         // A record that only the broker finds too large ends in an abort, and so does its repetition, for ever.
         let largest: usize = found("max.message.bytes").parse().unwrap_or(usize::MAX);
-        if largest < settings.max_record_bytes {
+        if largest < settings.max_record_bytes + RECORD_OVERHEAD_BYTES {
             return Err(TopicsError::Different(format!(
-                "topic `{}` has max.message.bytes={largest}, records may have up to {}: raise it with kafka-configs --alter",
-                topic.name, settings.max_record_bytes
+                "topic `{}` has max.message.bytes={largest}, needed are {}: raise it with kafka-configs --alter",
+                topic.name,
+                settings.max_record_bytes + RECORD_OVERHEAD_BYTES
             )));
         }
     }

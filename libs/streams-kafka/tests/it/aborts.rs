@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, Producer};
 use streams_kafka::KafkaStreams;
 
-use crate::rig::{Amount, DEADLINE, Gate, Rig, TOTALS, adder, await_total, plain_adder};
+use crate::rig::{Amount, DEADLINE, Gate, PROBE, Rig, TOTALS, adder, await_total, plain_adder};
 
 /// Offsets of a topic as a reader sees it that reads what was aborted, too.
 fn end_offsets(rig: &Rig, topic: &str) -> i64 {
@@ -77,10 +77,16 @@ fn an_abort_after_a_record_that_was_too_large_for_the_broker_leaves_no_trace() {
     let rig = Rig::new(plain_adder());
     let streams = rig.start_and_await(adder(meddle));
     // Behind the engine's back, after it has looked: only the broker finds the record too large.
-    rig.broker.alter_topic(&rig.settings.topic("sums"), &[("max.message.bytes", "100000")]).unwrap();
+    let sums = rig.settings.topic("sums");
+    rig.broker.alter_topic(&sums, &[("max.message.bytes", "100000")]).unwrap();
+    test_kit::eventually_blocking("the new limit holds", DEADLINE, || {
+        let probe = Amount { till: PROBE.to_string(), cents: 0, note: "x".repeat(500_000) };
+        let probe = test_kit::RawRecord::new(PROBE, rig.schemas.encode("sums-value", &probe).unwrap());
+        rig.broker.write(&sums, [probe]).is_err().then_some(())
+    });
     rig.write([rig.encoded("a", 10), rig.encoded("a", 20), rig.encoded("a", 30)]);
     assert_eq!(rig.await_sums(3), [10, 30, 60]);
-    rig.broker.alter_topic(&rig.settings.topic("sums"), &[("max.message.bytes", "1048588")]).unwrap();
+    rig.broker.alter_topic(&sums, &[("max.message.bytes", "1048588")]).unwrap();
     assert_as_if_nothing_had_happened(&rig, streams);
     assert!(attempts.load(Ordering::Relaxed) >= 2, "the record was tried again");
 }

@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use streams::TopicDeclaration;
+use streams::{Timestamp, TopicDeclaration};
 
 /// How long a step asks for a broker or registry that is not there yet.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_millis(200);
 
 /// The part of a service's description that the steps need.
 #[derive(Debug, serde::Deserialize)]
@@ -42,20 +43,33 @@ pub fn topics(descriptions: &[PathBuf]) -> anyhow::Result<Vec<TopicDeclaration>>
 /// Repeats `attempt` until it succeeds or [`PATIENCE`] is over; `is_passing` tells which failures a wait may mend.
 ///
 /// # Errors
-/// The last failure.
-pub async fn patiently<T, E: std::fmt::Display>(
+/// A failure that does not pass, or that nothing was heard in time but failures.
+pub async fn patiently<T, E: std::error::Error + Send + Sync + 'static>(
     mut attempt: impl AsyncFnMut() -> Result<T, E>,
     is_passing: impl Fn(&E) -> bool,
-) -> Result<T, E> {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        match attempt().await {
-            Err(error) if is_passing(&error) && tokio::time::Instant::now() < deadline => {
-                tokio::time::sleep(Duration::from_millis(200)).await;
+) -> anyhow::Result<T> {
+    let mut last = None;
+    let attempts = async {
+        loop {
+            match attempt().await {
+                Err(error) if is_passing(&error) => last = Some(error),
+                other => return other,
             }
-            other => return other,
+            tokio::time::sleep(INTERVAL).await;
         }
-    }
+    };
+    let Ok(ended) = tokio::time::timeout(PATIENCE, attempts).await else {
+        let cause = last.map_or_else(|| "no answer".to_string(), |error| error.to_string());
+        bail!("gave up after {} s: {cause}", PATIENCE.as_secs());
+    };
+    Ok(ended?)
+}
+
+/// The time on the wall.
+#[expect(clippy::disallowed_methods, reason = "what the steps write is dated now")]
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn read(path: &Path) -> anyhow::Result<Description> {

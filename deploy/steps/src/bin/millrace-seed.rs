@@ -1,13 +1,13 @@
 //! Writes the customers and the stock of the demo.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context;
 use avro_codec::Schemas;
 use avro_codec::registry::{Registry, RegistryError};
 use clap::Parser;
 use shared_schemas::{CUSTOMERS, Customer, CustomerLevel, STOCK_MOVEMENTS, StockMoved, StockMovementKind};
-use streams::{Timestamp, subject};
+use streams::subject;
 use streams_kafka::{Journal, Settings};
 
 /// Writes customers 1 to 9 and the stock of the demo: 10 000 000 JUMPERS, 20 UNDERPANTS, no STOCKINGS. Run again, it
@@ -38,7 +38,7 @@ async fn main() -> anyhow::Result<()> {
     steps::patiently(async || registry.bind_all(&schemas, &subjects).await, is_passing).await?;
     let settings = Settings { topic_prefix: options.topic_prefix, ..Settings::new(options.kafka_bootstrap, "seed") };
     let journal = Journal::new(settings, schemas, steps::PATIENCE)?;
-    let now = Timestamp(i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?);
+    let now = steps::now();
     for customer in customers() {
         journal.append(&CUSTOMERS, &customer, now, None).await.context("a customer could not be written")?;
     }

@@ -35,7 +35,7 @@ check: $(DENY) prerequisites ## Check format, lints, documentation, house rules,
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
-	cargo test --quiet -p tidy -p shared-schemas
+	cargo test --quiet --workspace --test house_rules --test contract
 	$(DENY) --offline --locked --log-level error check licenses bans sources
 
 load: build ## Measure latency and throughput; the figures go to the terminal

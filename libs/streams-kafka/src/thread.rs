@@ -7,7 +7,7 @@ use avro_codec::{SchemaId, Schemas, Status as SchemaStatus};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use streams::{Graph, TaskId};
 use tokio::sync::watch;
 
@@ -193,13 +193,18 @@ impl StreamThread {
     }
 
     /// After an abort the consumer does not go back by itself.
-    fn rewind(&self) -> Result<(), StreamsError> {
-        let epoch = self.epoch();
-        let ready = positions(&epoch, |_, _, is_ready| is_ready);
-        drop(epoch);
-        if ready.count() > 0 {
-            self.consumer.seek_partitions(ready.clone(), SEEK_TIMEOUT)?;
-            self.consumer.resume(&ready)?;
+    fn rewind(&mut self) -> Result<(), StreamsError> {
+        self.paused.clear();
+        let ready = positions(&self.epoch(), |_, _, is_ready| is_ready);
+        self.go_on_from(&ready)
+    }
+
+    /// Moves the consumer. A partition that cannot be moved would silently skip records, so that is an error.
+    fn go_on_from(&self, positions: &TopicPartitionList) -> Result<(), StreamsError> {
+        if positions.count() > 0 {
+            let moved = self.consumer.seek_partitions(positions.clone(), SEEK_TIMEOUT)?;
+            moved.elements().iter().try_for_each(TopicPartitionListElem::error)?;
+            self.consumer.resume(positions)?;
         }
         Ok(())
     }
@@ -302,8 +307,7 @@ impl StreamThread {
             epoch.held.iter().filter(|(_, id)| is_answered(id)).map(|(at, _)| at.clone()).collect();
         if !answered.is_empty() {
             let go_on = positions(&epoch, |id, topic, _| answered.contains(&(topic.to_string(), id.partition)));
-            self.consumer.seek_partitions(go_on.clone(), SEEK_TIMEOUT)?;
-            self.consumer.resume(&go_on)?;
+            self.go_on_from(&go_on)?;
             epoch.held.retain(|at, _| !answered.contains(at));
         }
         epoch.held.values().for_each(|id| (self.world.resolve)(*id));

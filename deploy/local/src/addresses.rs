@@ -53,7 +53,7 @@ impl Addresses {
         addresses
     }
 
-    /// What [`exec`](crate::exec) has put into the environment of this process, if it has.
+    /// What [`exec()`](crate::exec()) has put into the environment of this process, if it has.
     pub fn given() -> Option<Self> {
         env::var_os(GIVEN)?;
         let variable = |name| env::var(name).unwrap_or_default();

@@ -102,24 +102,25 @@ pub(crate) fn admin(service: &str) -> String {
     format!("{service}-admin")
 }
 
-/// The declaration of that name.
-pub(crate) fn find(name: &str) -> Result<&'static Declaration> {
-    PARTS.iter().find(|part| part.name == name).ok_or_else(|| Error::Unknown {
+/// The part of that name.
+pub(crate) fn find(name: &str, parts: &[&'static Declaration]) -> Result<&'static Declaration> {
+    parts.iter().find(|part| part.name == name).copied().ok_or_else(|| Error::Unknown {
         kind: "part",
         name: name.into(),
-        known: PARTS.iter().map(|part| part.name).collect::<Vec<_>>().join(", "),
+        known: parts.iter().map(|part| part.name).collect::<Vec<_>>().join(", "),
     })
 }
 
 /// The parts of those names and all they need, in the order of the declaration.
 pub(crate) fn with_needs<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Vec<&'static Declaration>> {
+    let all: Vec<&Declaration> = PARTS.iter().collect();
     let mut wanted: Vec<&str> = names.into_iter().collect();
     let mut next = 0;
     while let Some(name) = wanted.get(next).copied() {
-        wanted.extend(find(name)?.needs);
+        wanted.extend(find(name, &all)?.needs);
         next += 1;
     }
-    Ok(PARTS.iter().filter(|part| wanted.contains(&part.name)).collect())
+    Ok(all.into_iter().filter(|part| wanted.contains(&part.name)).collect())
 }
 
 #[cfg(test)]

@@ -41,6 +41,9 @@ fn port(text: &str) -> Result<(String, u16), String> {
 /// Starts the demo and stays with it until it is asked to end.
 pub(crate) fn up(options: Options) -> anyhow::Result<()> {
     let interrupt = Interrupt::on_signals()?;
+    if let Some(directory) = options.env_file.parent() {
+        fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    }
     let claim = Claim::take(&pid_file(&options.env_file))?;
     let mut builder = Stack::builder().demo_ports().progress().interrupt(interrupt.clone());
     builder = builder.remove_at_end([options.env_file.clone(), claim.path().to_path_buf()]);
@@ -113,8 +116,8 @@ fn welcome(stack: &Stack, env_file: &Path, without: &[String]) -> anyhow::Result
         writeln!(text, "    -d '{FIRST_ORDER}'")?;
         writeln!(text, "  curl -i {url}/v1/orders/first/validated")?;
     }
-    for part in without {
-        writeln!(text, "\nStart {part} yourself, from a debugger or so:\n\n  {}", stack.part(part).command_line()?)?;
+    for part in without.iter().map(|name| stack.part(name)).filter(|part| part.is_service()) {
+        writeln!(text, "\nStart {} yourself, from a debugger or so:\n\n  {}", part.name(), part.command_line()?)?;
     }
     text.push_str("\nCtrl-C or `make down` ends everything.\n");
     Ok(text)

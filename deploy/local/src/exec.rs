@@ -1,17 +1,21 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use crate::addresses::GIVEN;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::launch::Launch;
 use crate::part::Part;
+use crate::process::Process;
 use crate::progress::Progress;
 use crate::stack::Stack;
+
+/// How long an interrupted command may take.
+const END_WITHIN: Duration = Duration::from_secs(20);
 
 /// Starts the infrastructure, runs a command with its addresses in the environment, and returns the command's exit code
 /// (128 and the signal, if one ended it).
@@ -25,24 +29,18 @@ pub fn exec(command: &[String], interrupt: &Interrupt) -> Result<ExitCode> {
     let progress = Progress::shown();
     let stack = Stack::builder().infrastructure().progress().interrupt(interrupt.clone()).start()?;
     let launch = Launch::new(program).arguments(arguments).connections(stack.site()).environment(GIVEN, "yes");
-    let doing = format!("run {program}");
-    let mut command = stack.site().watchdog.command(&launch, Signal::SIGKILL).map_err(Error::io(&doing))?;
-    let mut child = command.spawn().map_err(Error::io(&doing))?;
-    let group = Pid::from_raw(child.id().cast_signed());
-    let mut passed_on = false;
+    let watchdog = Arc::clone(&stack.site().watchdog);
+    let command = watchdog.command(&launch, Signal::SIGKILL).map_err(Error::io(format!("run {program}")))?;
+    let process = Process::spawn(command, watchdog, Signal::SIGKILL);
+    let mut process = process.map_err(Error::io(format!("run {program}")))?;
     let status = loop {
-        if let Some(status) = child.try_wait().map_err(Error::io(&doing))? {
+        if let Some(status) = process.status() {
             break status;
         }
-        if passed_on {
-            break child.wait().map_err(Error::io(&doing))?;
-        }
         if interrupt.wait(Duration::from_millis(20)) {
-            let _ = killpg(group, Signal::SIGTERM);
-            passed_on = true;
+            process.end(Signal::SIGTERM, END_WITHIN);
         }
     };
-    stack.site().watchdog.forget(group);
     for notice in stack.parts().iter().filter_map(Part::death_notice) {
         progress.say(&notice);
     }

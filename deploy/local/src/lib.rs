@@ -16,11 +16,15 @@
 //!
 //! A stack has free ports and a data directory of its own, and belongs to its owner: dropped, panicked or killed, the owner
 //! leaves no process and no file behind, because a small watchdog process outlives it by that moment. What the machine
-//! lacks is installed or named by `setup`, which every start calls; it costs nothing when all is there.
+//! lacks is installed or named by [`setup()`], which every start calls; it costs nothing when all is there.
 //!
-//! Two variables concern who calls: `MILLRACE_BUILT` (the workspace has just been built) spares the call of cargo, and
-//! `MILLRACE_BIN` names another directory of our programs. `MILLRACE_CACHE` names another place than `target/stack` for
-//! what is fetched.
+//! The demo has fixed ports: orders 8080, the registry 8081, Kafka 9092 (and 9093 for its controller), PostgreSQL 15432,
+//! and for probes and metrics orders 18080 and order-details 18180. `up --port orders=8888`, or
+//! `MILLRACE_PORTS=orders=8888` in the environment, moves one.
+//!
+//! Three more variables concern who calls. `MILLRACE_BUILT` says that the workspace has just been built, which spares the
+//! call of cargo; `MILLRACE_BIN` names another directory of our programs; `MILLRACE_CACHE` names another place than
+//! `target/stack` for what is fetched.
 
 #![expect(clippy::disallowed_methods, reason = "the stack lives in the real world: its clock, its environment")]
 
@@ -35,6 +39,7 @@ mod launch;
 mod part;
 mod ports;
 mod probe;
+mod process;
 mod progress;
 mod setup;
 mod site;

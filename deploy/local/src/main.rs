@@ -58,7 +58,10 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Setup => local::setup(&Interrupt::on_signals()?)?,
+        Command::Setup => {
+            local::setup(&Interrupt::on_signals()?)?;
+            println!("All that the stack needs is installed.");
+        }
         Command::Up(options) => demo::up(options)?,
         Command::Down { env_file } => demo::down(&env_file)?,
         Command::Exec { command } => return Ok(local::exec(&command, &Interrupt::on_signals()?)?),

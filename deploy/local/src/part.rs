@@ -1,12 +1,10 @@
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::path::PathBuf;
-use std::process::{Child, ExitStatus};
+use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use crate::addresses::ServiceAddress;
 use crate::declared::{Declaration, Describe, Kind, Ready, admin};
@@ -14,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::infrastructure::{kafka, postgres};
 use crate::launch::{Launch, tail};
 use crate::probe;
+use crate::process::Process;
 use crate::site::Site;
 
 /// A part of a running stack: a program that can be started, killed, paused and started again on the same ports and the
@@ -25,22 +24,14 @@ pub struct Part {
     process: Mutex<Option<Process>>,
 }
 
-#[derive(Debug)]
-struct Process {
-    child: Child,
-    /// Once it has ended.
-    status: Option<ExitStatus>,
-    /// Whether it was asked to end.
-    ended_here: bool,
-    /// Processes stopped by `pause`.
-    paused: Vec<Pid>,
-}
-
 /// How long a part may take to become ready, or a step to be done, unless said otherwise.
 pub const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long a part that was asked to end may take before it is killed.
 const END_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long PostgreSQL may take to tell its children, before all are killed.
+const DISCARDED_WITHIN: Duration = Duration::from_secs(2);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -87,17 +78,16 @@ impl Part {
     /// If it is running already or cannot be started.
     pub fn spawn(&self) -> Result<()> {
         let mut process = self.lock();
-        if process.as_mut().is_some_and(|process| process.is_running(&self.site)) {
+        if process.as_mut().is_some_and(Process::is_running) {
             return Err(self.failure("is running already"));
         }
         let log = self.log_path();
         let open = || OpenOptions::new().create(true).append(true).open(&log).map_err(Error::path("write", &log));
         let doing = format!("start {}", self.name());
-        let mut command =
-            self.site.watchdog.command(&self.launch()?, self.death_signal()).map_err(Error::io(&doing))?;
+        let watchdog = Arc::clone(&self.site.watchdog);
+        let mut command = watchdog.command(&self.launch()?, self.death_signal()).map_err(Error::io(&doing))?;
         command.current_dir(self.site.part_directory(self.name())?).stdout(open()?).stderr(open()?);
-        let child = command.spawn().map_err(Error::io(&doing))?;
-        *process = Some(Process { child, status: None, ended_here: false, paused: Vec::new() });
+        *process = Some(Process::spawn(command, watchdog, self.death_signal()).map_err(Error::io(&doing))?);
         Ok(())
     }
 
@@ -126,59 +116,37 @@ impl Part {
     /// Ends it with SIGKILL, and waits until it is gone. Without effect if it is not running.
     pub fn kill(&self) {
         if let Some(process) = self.lock().as_mut() {
-            process.kill(&self.site);
+            process.kill();
         }
     }
 
     /// Asks it to end, and kills it if it has not after 20 s. Without effect if it is not running.
     pub fn stop(&self) {
-        self.resume();
         // Of the ways to ask PostgreSQL, SIGINT is the one that does not wait for its clients.
-        self.end(if self.name() == "postgres" { Signal::SIGINT } else { Signal::SIGTERM }, END_WITHIN);
+        let signal = if self.name() == "postgres" { Signal::SIGINT } else { Signal::SIGTERM };
+        if let Some(process) = self.lock().as_mut() {
+            process.end(signal, END_WITHIN);
+        }
     }
 
     /// Ends it in the shortest way that leaves nothing behind, its data being of no use any more.
     pub(crate) fn discard(&self) {
-        self.end(self.death_signal(), Duration::from_secs(2));
-    }
-
-    fn end(&self, signal: Signal, within: Duration) {
-        let deadline = Instant::now() + within;
-        if let Some(process) = self.lock().as_mut().filter(|process| process.status.is_none()) {
-            process.ended_here = true;
-            process.signal(signal);
-            while process.is_running(&self.site) && Instant::now() < deadline {
-                thread::sleep(POLL_INTERVAL);
-            }
-            process.kill(&self.site);
+        if let Some(process) = self.lock().as_mut() {
+            process.end(self.death_signal(), DISCARDED_WITHIN);
         }
     }
 
     /// Stops it in its tracks (SIGSTOP), with all its children. It keeps its connections, and answers nobody.
     pub fn pause(&self) {
-        if let Some(process) = self.lock().as_mut()
-            && process.is_running(&self.site)
-        {
-            process.paused = with_descendants(process.pid());
-            for pid in &process.paused {
-                let _ = kill(*pid, Signal::SIGSTOP);
-                // Stopped, it would not hear what it is asked if the owner dies; its children are not known yet.
-                self.site.watchdog.forget(*pid);
-                self.site.watchdog.watch(*pid, Signal::SIGKILL);
-            }
+        if let Some(process) = self.lock().as_mut() {
+            process.pause();
         }
     }
 
     /// Lets it go on after [`pause`](Self::pause).
     pub fn resume(&self) {
         if let Some(process) = self.lock().as_mut() {
-            for pid in std::mem::take(&mut process.paused) {
-                let _ = kill(pid, Signal::SIGCONT);
-                self.site.watchdog.forget(pid);
-                if pid == process.pid() {
-                    self.site.watchdog.watch(pid, self.death_signal());
-                }
-            }
+            process.resume();
         }
     }
 
@@ -193,25 +161,20 @@ impl Part {
 
     /// Its process id while it runs.
     pub fn pid(&self) -> Option<u32> {
-        let mut process = self.lock();
-        let process = process.as_mut()?;
-        process.is_running(&self.site).then(|| process.child.id())
+        self.lock().as_mut().and_then(Process::running_pid)
     }
 
     /// How its last run ended; nothing while it runs, and before it ever did.
     pub fn exit_status(&self) -> Option<ExitStatus> {
-        let mut process = self.lock();
-        let process = process.as_mut()?;
-        process.is_running(&self.site);
-        process.status
+        self.lock().as_mut().and_then(Process::status)
     }
 
     /// That it has ended, how, and the end of its log; nothing while it runs, of a step that did its work, and of a part that
     /// was ended from here.
     pub fn death_notice(&self) -> Option<String> {
-        let status = self.exit_status().filter(|status| !(self.is_step() && status.success()))?;
-        let ended_here = self.lock().as_ref().is_some_and(|process| process.ended_here);
-        (!ended_here).then(|| self.failure(format!("ended with {status}")).to_string())
+        let status = self.lock().as_mut().and_then(Process::unasked_status)?;
+        let is_done = self.is_step() && status.success();
+        (!is_done).then(|| self.failure(format!("ended with {status}")).to_string())
     }
 
     /// Whether it is one of `services/`.
@@ -316,72 +279,6 @@ impl Part {
     fn lock(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Process {
-    fn pid(&self) -> Pid {
-        Pid::from_raw(self.child.id().cast_signed())
-    }
-
-    fn is_running(&mut self, site: &Site) -> bool {
-        if self.status.is_none()
-            && let Ok(Some(status)) = self.child.try_wait()
-        {
-            self.ended(site, status);
-        }
-        self.status.is_none()
-    }
-
-    /// To the whole group. Until its end was seen here, the id cannot be somebody else's.
-    fn signal(&self, signal: Signal) {
-        if self.status.is_none() {
-            let _ = killpg(self.pid(), signal);
-        }
-    }
-
-    fn kill(&mut self, site: &Site) {
-        if self.status.is_some() {
-            return;
-        }
-        self.ended_here = true;
-        // PostgreSQL's children have groups of their own.
-        let all = with_descendants(self.pid());
-        self.signal(Signal::SIGKILL);
-        for pid in all {
-            let _ = kill(pid, Signal::SIGKILL);
-            site.watchdog.forget(pid);
-        }
-        if let Ok(status) = self.child.wait() {
-            self.ended(site, status);
-        }
-    }
-
-    fn ended(&mut self, site: &Site, status: ExitStatus) {
-        site.watchdog.forget(self.pid());
-        self.status = Some(status);
-        self.paused.clear();
-    }
-}
-
-/// A process and all that descend from it, as far as `/proc` tells.
-fn with_descendants(pid: Pid) -> Vec<Pid> {
-    let parents: Vec<(Pid, Pid)> = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(parent).collect();
-    let mut found = vec![pid];
-    let mut next = 0;
-    while let Some(parent) = found.get(next).copied() {
-        found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(child, _)| *child));
-        next += 1;
-    }
-    found
-}
-
-/// A process and its parent, from `/proc/PID/stat`: `PID (name) state PARENT …`, where the name may hold anything.
-fn parent(entry: fs::DirEntry) -> Option<(Pid, Pid)> {
-    let pid = entry.file_name().to_str()?.parse().ok()?;
-    let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
-    let (_, behind_name) = stat.rsplit_once(')')?;
-    let parent = behind_name.split_whitespace().nth(1)?.parse().ok()?;
-    Some((Pid::from_raw(pid), Pid::from_raw(parent)))
 }
 
 /// A port, or shared memory that children of a killed PostgreSQL have not left yet.

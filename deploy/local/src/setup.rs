@@ -35,12 +35,13 @@ pub(crate) struct Installation {
 /// # Errors
 /// If something is missing that cannot be installed from here, with the command that installs it.
 pub fn setup(interrupt: &Interrupt) -> Result<()> {
-    install(&Progress::shown(), interrupt).map(drop)
+    install(interrupt).map(drop)
 }
 
 /// What is there has a name that says what is in it, and gets that name only when it is whole, so that a look at two names
-/// tells whether there is anything to do.
-pub(crate) fn install(progress: &Progress, interrupt: &Interrupt) -> Result<Installation> {
+/// tells whether there is anything to do. What takes long is told even where nobody asked for progress: it happens once.
+pub(crate) fn install(interrupt: &Interrupt) -> Result<Installation> {
+    let progress = &Progress::shown();
     let platform = platform()?;
     let cache = cache();
     let fetched = cache.join(format!("fetched-{:016x}", fingerprint(&[POM, platform])));

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::addresses::Addresses;
 use crate::declared::Declaration;
@@ -25,7 +25,7 @@ pub(crate) struct Site {
     /// More environment for single parts: part, name, value.
     pub(crate) environment: Vec<(String, String, String)>,
     pub(crate) interrupt: Interrupt,
-    pub(crate) watchdog: Watchdog,
+    pub(crate) watchdog: Arc<Watchdog>,
     pub(crate) parts: Vec<&'static Declaration>,
     pub(crate) ports: Mutex<BTreeMap<String, u16>>,
     /// The ports that were asked for by number.

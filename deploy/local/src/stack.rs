@@ -70,8 +70,8 @@ impl Builder {
         self
     }
 
-    /// Takes this port instead of a free one, or, if it is 0, a free one all the same. Its name is that of the part; the admin port of a service is
-    /// `<service>-admin`.
+    /// Takes this port instead of a free one; 0 stands for a free one. Its name is that of the part; the admin port of a
+    /// service is `<service>-admin`.
     #[must_use]
     pub fn port(mut self, name: impl Into<String>, port: u16) -> Self {
         self.ports.push((name.into(), port));
@@ -122,13 +122,14 @@ impl Builder {
             None => PARTS.iter().collect(),
             Some(names) => declared::with_needs(names.iter().map(String::as_str))?,
         };
-        for name in &self.without {
-            declared::find(name)?;
+        let given_names = self.without.iter().chain(self.environment.iter().map(|(part, _, _)| part));
+        for name in given_names {
+            declared::find(name, &parts)?;
         }
         let fixed_ports = self.fixed_ports(&parts)?;
         let installation = match self.installation.clone() {
             Some(installation) => installation,
-            None => setup::install(&self.progress, &self.interrupt)?,
+            None => setup::install(&self.interrupt)?,
         };
         if parts.iter().any(|part| !part.is_infrastructure()) {
             binaries::build(&self.progress, &self.interrupt)?;
@@ -167,16 +168,18 @@ impl Builder {
         fixed_ports: BTreeMap<String, u16>,
     ) -> Result<Stack> {
         let user = User::for_postgres()?;
+        let binaries = binaries::directory()?;
         let directory = own_directory(user)?;
         let removed = self.remove_at_end.iter().cloned().chain([directory.clone()]);
+        let watchdog = Watchdog::start(removed).map_err(Error::io("start the watchdog"))?;
         let site = Site {
             installation,
-            binaries: binaries::directory()?,
+            binaries,
             directory,
             user,
             environment: self.environment.clone(),
             interrupt: self.interrupt.clone(),
-            watchdog: Watchdog::start(removed).map_err(Error::io("start the watchdog"))?,
+            watchdog: Arc::new(watchdog),
             parts,
             fixed_ports: fixed_ports.keys().cloned().collect::<BTreeSet<_>>(),
             ports: Mutex::new(fixed_ports),

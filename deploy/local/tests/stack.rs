@@ -81,10 +81,12 @@ fn nothing_is_left_of_a_stack_whose_owner_panicked() -> Result<(), Error> {
 
 #[test]
 fn a_part_left_out_can_be_started_later() -> Result<(), Error> {
-    let stack = Stack::builder().only(["registry"]).without("registry").start()?;
-    assert_eq!(stack.part("registry").pid(), None);
-    stack.part("registry").start()?;
-    assert!(stack.part("registry").pid().is_some());
+    let stack = Stack::builder().only(["postgres"]).without("postgres").start()?;
+    let postgres = stack.part("postgres");
+    assert_eq!(postgres.pid(), None);
+    postgres.start()?;
+    assert!(postgres.pid().is_some());
+    assert!(postgres.start().expect_err("once is enough").to_string().starts_with("postgres is running already"));
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,9 +17,11 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::{RawRecord, eventually_blocking};
 
 /// A broker as any client sees it. All calls block.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Broker {
     bootstrap: String,
+    /// Kept after the first write: an idempotent producer takes half a second to be given its id.
+    producer: Arc<Mutex<Option<BaseProducer<Acknowledged>>>>,
 }
 
 /// How long the broker may take for anything.
@@ -27,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 impl Broker {
     /// The broker at `host:port`.
     pub fn at(bootstrap: &str) -> Self {
-        Self { bootstrap: bootstrap.into() }
+        Self { bootstrap: bootstrap.into(), producer: Arc::default() }
     }
 
     /// Creates a topic with settings such as `("cleanup.policy", "compact")`, and waits until it can be used.
@@ -80,15 +83,18 @@ impl Broker {
         Ok(())
     }
 
-    /// All committed records of a topic up to its end as it is now, partition by partition, each in its order.
+    /// All committed records of a topic up to its end as it is now, partition by partition, each in its order. Waits for the
+    /// transactions that are under way: the broker lets readers see a commit a moment later than it tells the producer.
     ///
     /// # Errors
     /// If there is no such topic, or its end is not reached within 30 s.
     pub fn read_all(&self, topic: &str) -> anyhow::Result<Vec<RawRecord>> {
-        let mut config = self.client();
-        config.set("group.id", "test-kit").set("enable.auto.commit", "false");
-        config.set("isolation.level", "read_committed").set("enable.partition.eof", "true");
-        let consumer: BaseConsumer = config.create()?;
+        let reader = |isolation| -> Result<BaseConsumer, KafkaError> {
+            let mut config = self.client();
+            config.set("group.id", "test-kit").set("enable.auto.commit", "false");
+            config.set("isolation.level", isolation).set("enable.partition.eof", "true").create()
+        };
+        let (consumer, uncommitted) = (reader("read_committed")?, reader("read_uncommitted")?);
         let partitions = leaders(&consumer, topic)?;
         ensure!(!partitions.is_empty(), "there is no topic {topic}");
 
@@ -96,7 +102,8 @@ impl Broker {
         let mut ends = BTreeMap::new();
         let mut assignment = TopicPartitionList::new();
         for partition in partitions {
-            let (beginning, end) = consumer.fetch_watermarks(topic, partition, PATIENCE)?;
+            let (_, end_of_all) = uncommitted.fetch_watermarks(topic, partition, PATIENCE)?;
+            let (beginning, end) = watermarks(&consumer, topic, partition, end_of_all)?;
             if beginning < end {
                 ends.insert(partition, end);
                 assignment.add_partition_offset(topic, partition, Offset::Beginning)?;
@@ -113,8 +120,14 @@ impl Broker {
     /// # Errors
     /// If one of them is not.
     pub fn write(&self, topic: &str, records: impl IntoIterator<Item = RawRecord>) -> anyhow::Result<Vec<RawRecord>> {
-        let producer = Acknowledged::producer(self.client().set("enable.idempotence", "true"))?;
-        send(&producer, topic, records)
+        let mut kept = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        let producer = match kept.take() {
+            Some(producer) => producer,
+            None => Acknowledged::producer(self.client().set("enable.idempotence", "true"))?,
+        };
+        let written = send(&producer, topic, records)?;
+        *kept = Some(producer);
+        Ok(written)
     }
 
     /// Writes records in a transaction that is aborted: they take up offsets, and no reader may ever see them.
@@ -137,11 +150,30 @@ impl Broker {
     }
 }
 
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker").field("bootstrap", &self.bootstrap).finish_non_exhaustive()
+    }
+}
+
 /// The partitions of a topic that have a leader; none if there is no such topic.
 fn leaders(consumer: &BaseConsumer, topic: &str) -> anyhow::Result<Vec<i32>> {
     let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
     let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
     Ok(partitions.filter(|partition| partition.leader() >= 0).map(|partition| partition.id()).collect())
+}
+
+/// Beginning and end of a partition for this consumer, once its end has come so far.
+fn watermarks(consumer: &BaseConsumer, topic: &str, partition: i32, at_least: i64) -> anyhow::Result<(i64, i64)> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (beginning, end) = consumer.fetch_watermarks(topic, partition, PATIENCE)?;
+        if end >= at_least {
+            return Ok((beginning, end));
+        }
+        ensure!(Instant::now() < deadline, "a transaction on {topic}/{partition} did not end within {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Reads until the given offset of each partition is reached. What reaches the end may be a transaction's marker, which is

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use avro_codec::Schemas;
 use avro_codec::registry::{Compatibility, Registry};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -18,7 +19,7 @@ use streams_kafka::{Settings, create_topics};
 use crate::{Broker, RawRecord, infrastructure, unique};
 
 /// One service as a process: its real program, on free ports, with a topic prefix that nobody else uses, against the
-/// shared [`infrastructure`]. The test plays all the others. All calls block.
+/// shared [`infrastructure()`]. The test plays all the others. All calls block.
 ///
 /// It is gone when it is dropped, and when the process of the test ends in whatever way: it may well be a `static`.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub struct Service {
     program: String,
     environment: BTreeMap<String, String>,
     writes: Vec<TopicDeclaration>,
+    broker: Broker,
     running: Mutex<Option<Running>>,
 }
 
@@ -66,36 +68,30 @@ impl Service {
         ensure!(described.status.success(), "{program} describe: {}", String::from_utf8_lossy(&described.stderr));
         let mut description: Value = serde_json::from_slice(&described.stdout)?;
         let writes = serde_json::from_value(description["writes"].take())?;
-        Ok(Self { program: program.to_string(), environment, writes, running: Mutex::default() })
+        let broker = Broker::at(&environment["KAFKA_BOOTSTRAP"]);
+        Ok(Self { program: program.to_string(), environment, writes, broker, running: Mutex::default() })
     }
 
-    /// Takes the steps that come before the first start: creates its topics and those that others write, and registers
-    /// the schemas of all of them.
-    ///
-    /// # Errors
-    /// If broker or registry refuse.
-    pub fn prepare(&self, others: &[TopicDeclaration]) -> anyhow::Result<()> {
-        self.register_schemas(others)?;
-        self.create_topics(others)
-    }
-
-    /// Registers the schemas of its topics and of those that others write.
+    /// Registers the schemas of its topics and of those that others write, and returns what to read and write them with.
     ///
     /// # Errors
     /// If the registry refuses.
-    pub fn register_schemas(&self, others: &[TopicDeclaration]) -> anyhow::Result<()> {
+    pub fn register_schemas(&self, others: &[TopicDeclaration]) -> anyhow::Result<Schemas> {
         let registry = Registry::new(infrastructure().schema_registry_url(), PATIENCE)?;
         on_a_thread(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let schemas = Schemas::new();
             for topic in self.writes.iter().chain(others) {
                 let Some(text) = &topic.schema else { continue };
                 let compatibility = match topic.visibility {
                     Visibility::Public => Compatibility::FullTransitive,
                     Visibility::Private => Compatibility::BackwardTransitive,
                 };
-                runtime.block_on(registry.register(&subject(&topic.name), text, compatibility))?;
+                let subject = subject(&topic.name);
+                let id = runtime.block_on(registry.register(&subject, text, compatibility))?;
+                schemas.bind(&subject, id, text)?;
             }
-            Ok(())
+            Ok(schemas)
         })
     }
 
@@ -106,8 +102,10 @@ impl Service {
     pub fn create_topics(&self, others: &[TopicDeclaration]) -> anyhow::Result<()> {
         let topics: Vec<_> = self.writes.iter().chain(others).cloned().collect();
         let prefix = &self.environment["TOPIC_PREFIX"];
-        let settings =
-            Settings { topic_prefix: prefix.clone(), ..Settings::new(&self.environment["KAFKA_BOOTSTRAP"], "test-kit") };
+        let settings = Settings {
+            topic_prefix: prefix.clone(),
+            ..Settings::new(&self.environment["KAFKA_BOOTSTRAP"], "test-kit")
+        };
         on_a_thread(|| Ok(create_topics(&settings, &topics).map(drop)?))
     }
 
@@ -191,7 +189,7 @@ impl Service {
     /// # Errors
     /// If they are not.
     pub fn write(&self, topic: &str, records: Vec<RawRecord>) -> anyhow::Result<Vec<RawRecord>> {
-        self.broker().write(&self.topic(topic), records)
+        self.broker.write(&self.topic(topic), records)
     }
 
     /// All committed records of one of its topics.
@@ -199,7 +197,7 @@ impl Service {
     /// # Errors
     /// If there is no such topic.
     pub fn read_all(&self, topic: &str) -> anyhow::Result<Vec<RawRecord>> {
-        self.broker().read_all(&self.topic(topic))
+        self.broker.read_all(&self.topic(topic))
     }
 
     /// All records that it could not handle.
@@ -214,10 +212,6 @@ impl Service {
     /// What the broker calls one of its topics.
     pub fn topic(&self, name: &str) -> String {
         format!("{}{name}", self.environment["TOPIC_PREFIX"])
-    }
-
-    fn broker(&self) -> Broker {
-        Broker::at(&self.environment["KAFKA_BOOTSTRAP"])
     }
 
     fn address(&self, of_what: &str) -> String {
@@ -255,7 +249,8 @@ impl Running {
     fn spawn(command: &mut Command) -> anyhow::Result<Self> {
         let mut child = command.process_group(0).stderr(Stdio::piped()).spawn()?;
         let mut guard = Command::new("/bin/sh");
-        let guard = guard.args(["-c", GUARD, &child.id().to_string()]).process_group(0).stdin(Stdio::piped()).spawn()?;
+        let guard =
+            guard.args(["-c", GUARD, &child.id().to_string()]).process_group(0).stdin(Stdio::piped()).spawn()?;
         let lines = BufReader::new(child.stderr.take().context("it was piped")?).lines();
         let log = Arc::new(Mutex::new(Vec::new()));
         let writer = log.clone();
@@ -316,6 +311,6 @@ fn answers(address: &str, path: &str) -> io::Result<bool> {
 }
 
 /// So that it may be called from inside a runtime as well.
-fn on_a_thread(work: impl FnOnce() -> anyhow::Result<()> + Send) -> anyhow::Result<()> {
+fn on_a_thread<T: Send>(work: impl FnOnce() -> anyhow::Result<T> + Send) -> anyhow::Result<T> {
     thread::scope(|scope| scope.spawn(work).join()).map_err(|_| anyhow::anyhow!("the thread panicked"))?
 }

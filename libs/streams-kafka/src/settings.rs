@@ -61,8 +61,8 @@ impl Settings {
             .set("heartbeat.interval.ms", (self.session_timeout.as_millis() / 5).to_string())
             // Where to start is decided from the committed offsets; an offset that is out of range is an error.
             .set("auto.offset.reset", "error")
-            // After a seek the first record waits for the fetch that is under way: keep fetches short.
-            .set("fetch.wait.max.ms", "100")
+            // After a seek the first record waits for the fetch that is under way; an idle service fetches that often.
+            .set("fetch.wait.max.ms", "250")
             // Says how far each partition was read, which decides when a task has caught up.
             .set("statistics.interval.ms", "1000");
         config

@@ -25,7 +25,9 @@ pub fn violations(acknowledged: &BTreeMap<String, OrderState>, checks: &[&str], 
             found.push(format!("{id} was acknowledged, and is not in the journal"));
         }
         match versions.get(id.as_str()).and_then(|versions| versions.get(1)) {
-            None if versions.contains_key(id.as_str()) => found.push(format!("{id} was acknowledged, and got no verdict")),
+            None if versions.contains_key(id.as_str()) => {
+                found.push(format!("{id} was acknowledged, and got no verdict"))
+            }
             None => found.push(format!("{id} was acknowledged, and is lost")),
             Some(verdict) if verdict.state == *deserved => {}
             Some(verdict) => found.push(format!("{id} deserved {deserved:?}, and is {:?}", verdict.state)),
@@ -41,9 +43,12 @@ pub fn violations(acknowledged: &BTreeMap<String, OrderState>, checks: &[&str], 
     }
     let unknown = validations.keys().filter(|id| !versions.contains_key(*id));
     found.extend(unknown.map(|id| format!("{id} was validated, and does not exist")));
-    found.extend(log.requested.iter().filter(|id| !versions.contains_key(id.as_str())).map(|id| {
-        format!("{id} is in the journal, and was not created")
-    }));
+    found.extend(
+        log.requested
+            .iter()
+            .filter(|id| !versions.contains_key(id.as_str()))
+            .map(|id| format!("{id} is in the journal, and was not created")),
+    );
     found
 }
 

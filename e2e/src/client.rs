@@ -5,7 +5,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
-use test_kit::eventually;
+use tokio::time::{interval, timeout};
 
 /// A client of the orders service.
 #[derive(Clone, Debug)]
@@ -50,6 +50,9 @@ pub struct Answer {
 
 /// Longer than the service lets any request wait.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(70);
+
+/// A client repeats itself no faster.
+const PACE: Duration = Duration::from_millis(10);
 
 impl NewOrder {
     /// An order nobody objects to.
@@ -103,8 +106,14 @@ impl OrdersClient {
     /// If the service gives an answer that is neither an acknowledgement nor a reason to try again, or none within the
     /// given time.
     pub async fn place_until_acknowledged(&self, order: &NewOrder, within: Duration) {
-        let what = format!("order {} is acknowledged", order.id);
-        eventually(&what, within, async || self.is_acknowledged(order).await.then_some(())).await;
+        let repeated = async {
+            let mut pace = interval(PACE);
+            while !self.is_acknowledged(order).await {
+                pace.tick().await;
+            }
+        };
+        let placed = timeout(within, repeated).await;
+        placed.unwrap_or_else(|_| panic!("not within {within:?}: order {} is acknowledged", order.id));
     }
 
     /// Places an order once. It counts as not acknowledged if the service is away, breaks off, or cannot reach its broker.
@@ -141,7 +150,8 @@ impl OrdersClient {
     /// # Errors
     /// If there is none within 60 s.
     pub async fn verdict(&self, id: &str) -> anyhow::Result<OrderDocument> {
-        self.get_validated(id, Duration::from_secs(60)).await?.order()
+        let answer = self.get_validated(id, Duration::from_secs(60)).await;
+        answer.and_then(|answer| answer.order()).with_context(|| format!("the verdict on {id}"))
     }
 }
 

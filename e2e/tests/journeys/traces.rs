@@ -2,10 +2,8 @@
 
 use anyhow::Context;
 use avro_codec::AvroRecord;
-use e2e::{Answer, Event, NewOrder, Topics};
-use shared_schemas::{
-    CheckResult, ORDER_DETAILS_VALIDATIONS, ORDER_REQUESTS, ORDERS, OrderState,
-};
+use e2e::{Event, NewOrder, Topics};
+use shared_schemas::{CheckResult, ORDER_DETAILS_VALIDATIONS, ORDER_REQUESTS, ORDERS, OrderState};
 use streams::Topic;
 use test_kit::unique;
 
@@ -56,7 +54,7 @@ async fn an_order_goes_on_in_the_trace_of_whoever_placed_it() -> anyhow::Result<
 #[tokio::test]
 async fn a_refusal_names_its_trace() -> anyhow::Result<()> {
     let order = NewOrder::good("no/such/id");
-    let refused: Answer = ecosystem()?.orders.place(&order).await?;
+    let refused = ecosystem()?.orders.place(&order).await?;
     assert_eq!(refused.status, 422, "{}", refused.body);
     assert_eq!(refused.body["traceId"], trace_id(refused.header("traceresponse")?)?);
     Ok(())
@@ -69,7 +67,10 @@ async fn events<V: AvroRecord>(topics: &Topics, topic: &Topic<V>, key: &str) -> 
 
 /// Trace id and `processed-at` of each event.
 fn marks<V>(events: &[Event<V>]) -> anyhow::Result<Vec<(&str, u64)>> {
-    events.iter().map(|event| Ok((trace_id(event.header("traceparent")?)?, event.header("processed-at")?.parse()?))).collect()
+    events
+        .iter()
+        .map(|event| Ok((trace_id(event.header("traceparent")?)?, event.header("processed-at")?.parse()?)))
+        .collect()
 }
 
 /// The second field of a `traceparent`.

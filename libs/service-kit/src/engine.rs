@@ -157,7 +157,8 @@ async fn report(status: &mut watch::Receiver<Status>, readiness: &Readiness) -> 
     loop {
         let now = status.borrow_and_update().clone();
         match now {
-            Status::Waiting(_) | Status::Restoring(_) => readiness.awaiting(STREAMS, now.to_string()),
+            Status::Waiting(why) => readiness.awaiting(STREAMS, why),
+            Status::Restoring(_) => readiness.awaiting(STREAMS, now.to_string()),
             Status::Running => readiness.arrived(STREAMS),
             Status::Stopped => return Ok(()),
             Status::Failed(why) => bail!(why),

@@ -34,8 +34,9 @@ const POLLING_GAP: Duration = Duration::from_secs(1);
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl CaughtUp {
-    /// Notes that the thread polls now; after a gap no task counts as caught up.
-    pub(crate) fn polling(&mut self, consumer: &BaseConsumer<Membership>) {
+    /// Notes that the thread has polled; after a gap no task counts as caught up. To be called before any timer fires: a
+    /// process stopped in the middle of a poll comes back with a late clock and the records of one partition.
+    pub(crate) fn polled(&mut self, consumer: &BaseConsumer<Membership>) {
         if self.last_poll.is_some_and(|last| last.elapsed() > POLLING_GAP) {
             self.forget(consumer);
         }

@@ -100,9 +100,10 @@ impl StreamThread {
         if self.epoch().producer.is_worn() {
             self.rebuild_producer()?;
         }
-        self.caught_up.polling(&self.consumer);
-        let (batch, is_drained) = self.poll()?;
+        let (batch, is_drained) = poll(&self.consumer, &self.world.settings, self.restorer.is_some())?;
+        // The time first: a process that is stopped from here on fires nothing by a time it has slept through.
         let now = wall_clock();
+        self.caught_up.polled(&self.consumer);
         let mut epoch = self.consumer.context().epoch();
         for message in &batch {
             epoch.process(message, now)?;
@@ -116,51 +117,6 @@ impl StreamThread {
             self.caught_up.drained(&self.consumer);
         }
         Ok(())
-    }
-
-    /// A bounded batch, and whether it left nothing behind. Partitions may come and go inside a poll: what was read
-    /// before that is read again.
-    fn poll(&self) -> Result<(Vec<BorrowedMessage<'_>>, bool), Failure> {
-        let membership = self.consumer.context();
-        let is_restoring = self.restorer.is_some();
-        let at_most = if is_restoring { Duration::ZERO } else { IDLE_POLL };
-        let mut patience = membership.epoch().patience(wall_clock(), at_most);
-        let mut batch = Vec::new();
-        let mut generation = membership.generation();
-        while batch.len() < self.world.settings.max_epoch_records {
-            let polled = self.consumer.poll(patience);
-            if let Some(failure) = membership.trouble() {
-                return Err(failure);
-            }
-            if membership.generation() != generation {
-                generation = membership.generation();
-                batch.clear();
-            }
-            match polled {
-                None => return Ok((batch, true)),
-                Some(Ok(message)) => batch.push(message),
-                Some(Err(error)) => self.heed(error)?,
-            }
-            patience = Duration::ZERO;
-        }
-        Ok((batch, false))
-    }
-
-    /// Most errors of a poll are news of connections that the client mends.
-    fn heed(&self, error: KafkaError) -> Result<(), Failure> {
-        match error {
-            KafkaError::PartitionEOF(_) => Ok(()),
-            KafkaError::MessageConsumptionFatal(_)
-            | KafkaError::MessageConsumption(
-                RDKafkaErrorCode::AutoOffsetReset
-                | RDKafkaErrorCode::TopicAuthorizationFailed
-                | RDKafkaErrorCode::GroupAuthorizationFailed,
-            ) => Err(Failure::Stop(error)),
-            error => {
-                self.consumer.context().report(&error);
-                Ok(())
-            }
-        }
     }
 
     /// Makes the failed epoch never have happened and goes on from where the last commit left off.
@@ -322,6 +278,54 @@ impl StreamThread {
 
     fn epoch(&self) -> std::sync::MutexGuard<'_, Epoch> {
         self.consumer.context().epoch()
+    }
+}
+
+/// A bounded batch, and whether it left nothing behind. Partitions may come and go inside a poll: what was read before that
+/// is read again.
+fn poll<'a>(
+    consumer: &'a BaseConsumer<Membership>,
+    settings: &Settings,
+    is_restoring: bool,
+) -> Result<(Vec<BorrowedMessage<'a>>, bool), Failure> {
+    let membership = consumer.context();
+    let at_most = if is_restoring { Duration::ZERO } else { IDLE_POLL };
+    let mut patience = membership.epoch().patience(wall_clock(), at_most);
+    let mut batch = Vec::new();
+    let mut generation = membership.generation();
+    while batch.len() < settings.max_epoch_records {
+        let polled = consumer.poll(patience);
+        if let Some(failure) = membership.trouble() {
+            return Err(failure);
+        }
+        if membership.generation() != generation {
+            generation = membership.generation();
+            batch.clear();
+        }
+        match polled {
+            None => return Ok((batch, true)),
+            Some(Ok(message)) => batch.push(message),
+            Some(Err(error)) => heed(membership, error)?,
+        }
+        patience = Duration::ZERO;
+    }
+    Ok((batch, false))
+}
+
+/// Most errors of a poll are news of connections that the client mends.
+fn heed(membership: &Membership, error: KafkaError) -> Result<(), Failure> {
+    match error {
+        KafkaError::PartitionEOF(_) => Ok(()),
+        KafkaError::MessageConsumptionFatal(_)
+        | KafkaError::MessageConsumption(
+            RDKafkaErrorCode::AutoOffsetReset
+            | RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::GroupAuthorizationFailed,
+        ) => Err(Failure::Stop(error)),
+        error => {
+            membership.report(&error);
+            Ok(())
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use serde_json::Value;
 use streams::{TopicDeclaration, Visibility, subject};
 use streams_kafka::{Settings, create_topics};
 
-use crate::{Broker, RawRecord, infrastructure, unique};
+use crate::{Broker, RawRecord, eventually_blocking, infrastructure, unique};
 
 /// One service as a process: its real program, on free ports, with a topic prefix that nobody else uses, against the
 /// shared [`infrastructure()`]. The test plays all the others. All calls block.
@@ -215,9 +215,9 @@ impl Service {
     }
 
     fn address(&self, of_what: &str) -> String {
-        let running = self.running();
-        let log = running.as_ref().expect("it runs").log().clone();
-        logged_address(&log, of_what).unwrap_or_else(|| panic!("it does not say that {of_what}"))
+        eventually_blocking(&format!("it says that {of_what}"), PATIENCE, || {
+            logged_address(&self.running().as_ref().expect("it runs").log(), of_what)
+        })
     }
 
     fn until(&self, what: &str, mut condition: impl FnMut(&[String]) -> Option<()>) -> anyhow::Result<()> {

@@ -53,7 +53,10 @@ pub fn router(context: &Context<Options>) -> OpenApiRouter {
     responses(
         (status = 201, description = "The order is created, or was before", body = OrderDocument),
         (status = 202, description = "The order is journaled and will be decided; see Location"),
+        (status = 400, description = "The body is not well-formed JSON, or a parameter cannot be understood", body = Problem),
         (status = 409, description = "Another order has this id", body = Problem),
+        (status = 413, description = "The body is too large", body = Problem),
+        (status = 415, description = "The body is not `application/json`", body = Problem),
         (status = 422, description = "Some fields cannot be represented", body = Problem),
         (status = 503, description = "The journal does not answer: repeat under the same id", body = Problem),
     ),
@@ -100,6 +103,7 @@ async fn place(
     ),
     responses(
         (status = 200, description = "The order", body = OrderDocument),
+        (status = 400, description = "The id or the timeout cannot be understood", body = Problem),
         (status = 404, description = "There is no such order, and the request does not wait", body = Problem),
         (status = 504, description = "There was no such order in time", body = Problem),
     ),
@@ -121,6 +125,7 @@ async fn get(
     ),
     responses(
         (status = 200, description = "The order, VALIDATED, FAILED or in a later state", body = OrderDocument),
+        (status = 400, description = "The id or the timeout cannot be understood", body = Problem),
         (status = 404, description = "There is no verdict, and the request does not wait", body = Problem),
         (status = 504, description = "There was no verdict in time", body = Problem),
     ),

@@ -1,0 +1,10 @@
+//! What must hold when parts of the ecosystem come late, stall, end or are killed. Each test breaks a stack of its own, and
+//! they take turns, because a machine that runs several stacks is slow in ways that are no failure.
+
+mod ecosystem;
+mod kill;
+mod late_start;
+mod load;
+mod registry_outage;
+mod stall;
+mod stop;

@@ -67,10 +67,10 @@ impl CountingProducer {
 
     /// Waits until nothing is in flight, without taking the processor from the broker.
     pub(crate) fn await_acknowledgements(&self) -> Result<(), KafkaError> {
+        self.client.poll(Duration::ZERO);
         while self.deliveries.acknowledged.load(Ordering::Acquire) < self.sent {
-            if self.client.poll(Duration::ZERO) == 0 {
-                thread::sleep(Duration::from_micros(50));
-            }
+            thread::sleep(Duration::from_micros(50));
+            self.client.poll(Duration::ZERO);
         }
         match self.deliveries.failed.load(Ordering::Acquire) {
             0 => Ok(()),

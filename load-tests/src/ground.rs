@@ -74,7 +74,10 @@ impl Ground {
 
     /// Process id of a part.
     pub(crate) fn pid(&self, part: &str) -> anyhow::Result<u32> {
-        self.stack.part(part).pid().with_context(|| format!("{part} has ended:\n{}", self.stack.part(part).log_tail(20)))
+        self.stack
+            .part(part)
+            .pid()
+            .with_context(|| format!("{part} has ended:\n{}", self.stack.part(part).log_tail(20)))
     }
 
     /// What orders tells about itself.

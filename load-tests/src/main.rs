@@ -55,6 +55,8 @@ fn run(options: &Options) -> anyhow::Result<()> {
     let interrupt = Interrupt::on_signals()?;
     let wanted = |scenario: &Scenario| options.scenarios.is_empty() || options.scenarios.contains(scenario);
     let mut report = Report::default();
+    let machine = process::machine()?;
+    say(&machine);
     if wanted(&Scenario::FirstOrder) {
         say("first-order: a demo from nothing to its first verdict");
         scenarios::first_order::run(&interrupt, &mut report)?;
@@ -67,6 +69,6 @@ fn run(options: &Options) -> anyhow::Result<()> {
         }
         ground.report_health(&mut report)?;
     }
-    report.print();
+    report.print(&machine);
     Ok(())
 }

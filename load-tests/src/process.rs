@@ -1,4 +1,5 @@
 use std::fs;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -21,6 +22,17 @@ pub(crate) fn memory_mib(pid: u32) -> anyhow::Result<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kib / 1024.0)
+}
+
+/// What the figures were measured on, and how busy it was with other things just before.
+pub(crate) fn machine() -> anyhow::Result<String> {
+    let load = fs::read_to_string("/proc/loadavg")?;
+    let last_minute = load.split_whitespace().next().context("a load average")?;
+    let cores = thread::available_parallelism()?;
+    let memory = fs::read_to_string("/proc/meminfo")?;
+    let total = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")).context("no MemTotal")?;
+    let gib = total.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0 / 1024.0;
+    Ok(format!("{cores} cores, {gib:.0} GiB; load average before: {last_minute}"))
 }
 
 #[cfg(test)]

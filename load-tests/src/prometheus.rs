@@ -15,7 +15,7 @@ impl Metrics {
 
     /// The sum of a counter over all its labels; one that was never raised is not told, and 0.
     pub(crate) fn counter(&self, name: &str) -> f64 {
-        self.samples(name).map(|(_, value)| value).sum()
+        self.samples(name).fold(0.0, |sum, (_, value)| sum + value)
     }
 
     /// A histogram by the name it has without suffix.

@@ -39,9 +39,9 @@ impl Report {
         self.lines.push([figure.what, figure.bar, figure.value, figure.beside, outcome.to_string()]);
     }
 
-    /// Prints the table, in Markdown.
-    pub(crate) fn print(&self) {
-        println!("\n{}", self.table());
+    /// Prints the table, in Markdown, under what it was measured on.
+    pub(crate) fn print(&self, machine: &str) {
+        println!("\n{machine}\n\n{}", self.table());
     }
 
     fn table(&self) -> String {

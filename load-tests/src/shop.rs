@@ -23,7 +23,8 @@ pub(crate) struct Shop {
 impl Shop {
     /// Customers of the orders service at `url`.
     pub(crate) fn at(url: String) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder().tcp_nodelay(true).no_proxy().timeout(Duration::from_secs(70)).build()?;
+        let client =
+            reqwest::Client::builder().tcp_nodelay(true).no_proxy().timeout(Duration::from_secs(70)).build()?;
         Ok(Self { client, runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?, url })
     }
 
@@ -34,11 +35,21 @@ impl Shop {
         let (sender, mut starts) = mpsc::unbounded_channel();
         thread::scope(|scope| {
             // A thread of its own: the timers of the runtime are a millisecond wide.
-            let clock = scope.spawn(move || pace.keep(interrupt, |number, intended| drop(sender.send((number, intended)))));
+            let clock = scope.spawn(move || {
+                pace.keep(interrupt, |number, intended| {
+                    // Nobody listens any more if a journey panicked, which is told below.
+                    let _ = sender.send((number, intended));
+                })
+            });
             let latencies = self.runtime.block_on(async {
                 let mut journeys = JoinSet::new();
                 while let Some((number, intended)) = starts.recv().await {
-                    journeys.spawn(journey(self.client.clone(), self.url.clone(), format!("{label}-{number}"), intended));
+                    journeys.spawn(journey(
+                        self.client.clone(),
+                        self.url.clone(),
+                        format!("{label}-{number}"),
+                        intended,
+                    ));
                 }
                 let mut latencies = Latencies::default();
                 while let Some(journey) = journeys.join_next().await {

@@ -1,12 +1,17 @@
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use avro_codec::{AvroRecord, EncodeError, Schemas};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, ProducerContext};
+use rdkafka::{ClientContext, Message};
 use streams::{Timestamp, Topic, subject};
+use tokio::sync::oneshot;
 
 use crate::Settings;
+use crate::client_log::ClientLog;
 use crate::headers::{PROCESSED_AT, TRACEPARENT};
 
 /// Writes events from outside into Kafka (command sourcing): idempotent, acknowledged by all in-sync replicas.
@@ -15,10 +20,14 @@ use crate::headers::{PROCESSED_AT, TRACEPARENT};
 /// may still be in the log: the caller repeats it under the same key, and what reads the log ignores the repetition.
 #[derive(Clone)]
 pub struct Journal {
-    producer: FutureProducer,
+    producer: Arc<BaseProducer<Deliveries>>,
     settings: Settings,
     schemas: Schemas,
 }
+
+/// Hands each delivery report to the one who waits for it.
+#[derive(Default)]
+struct Deliveries(ClientLog);
 
 /// Where a record was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +61,9 @@ impl Journal {
     pub fn new(settings: Settings, schemas: Schemas, timeout: Duration) -> Result<Self, KafkaError> {
         let mut config = settings.producer();
         config.set("message.timeout.ms", timeout.as_millis().to_string());
-        Ok(Self { producer: config.create()?, settings, schemas })
+        let producer = Arc::new(config.create_with_context(Deliveries::default())?);
+        serve(&producer)?;
+        Ok(Self { producer, settings, schemas })
     }
 
     /// Appends an event; returns when it is acknowledged.
@@ -76,11 +87,47 @@ impl Journal {
         if let Some(traceparent) = traceparent {
             headers = headers.insert(Header { key: TRACEPARENT, value: Some(traceparent) });
         }
-        let record = FutureRecord::to(&name).key(&key).payload(&payload).timestamp(now.as_millis()).headers(headers);
-        match self.producer.send(record, Duration::ZERO).await {
-            Ok(delivery) => Ok(Coordinates { partition: delivery.partition, offset: delivery.offset }),
-            Err((error, _)) => Err(refused_or_lost(error)),
+        let (deliver, delivered) = oneshot::channel();
+        let record = BaseRecord::with_opaque_to(&name, Box::new(deliver))
+            .key(key.as_str())
+            .payload(&payload)
+            .timestamp(now.as_millis())
+            .headers(headers);
+        self.producer.send(record).map_err(|(error, _)| refused_or_lost(error))?;
+        delivered.await.unwrap_or(Err(KafkaError::Canceled)).map_err(refused_or_lost)
+    }
+}
+
+/// Serves delivery reports from a thread of its own, for as long as there is a journal. They are served as they come; the
+/// length of a poll only says how often an idle thread wakes up.
+fn serve(producer: &Arc<BaseProducer<Deliveries>>) -> Result<(), KafkaError> {
+    const IDLE_POLL: Duration = Duration::from_secs(1);
+    let producer = Arc::downgrade(producer);
+    let poll = move || {
+        while let Some(producer) = producer.upgrade() {
+            producer.poll(IDLE_POLL);
         }
+    };
+    let spawned = thread::Builder::new().name("journal".to_string()).spawn(poll);
+    spawned.map(drop).map_err(|error| KafkaError::ClientCreation(error.to_string()))
+}
+
+impl ClientContext for Deliveries {
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.0.error(&error, reason);
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = Box<oneshot::Sender<Result<Coordinates, KafkaError>>>;
+
+    fn delivery(&self, delivery: &DeliveryResult<'_>, waiting: Self::DeliveryOpaque) {
+        let coordinates = match delivery {
+            Ok(message) => Ok(Coordinates { partition: message.partition(), offset: message.offset() }),
+            Err((error, _)) => Err(error.clone()),
+        };
+        // Who waited may have gone; the record is written all the same.
+        let _ = waiting.send(coordinates);
     }
 }
 

@@ -57,8 +57,10 @@ struct Counters {
 
 struct Acknowledgements(Arc<Counters>);
 
-/// One call into librdkafka; those that can be repeated are repeated until they answer.
+/// One call into librdkafka.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a commit may take through an outage of the broker.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
 /// How long an abort waits for records that are on their way.
 const LANDING_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between two looks for acknowledgements. Spinning would take the CPU from the broker that is to send them.
@@ -119,13 +121,15 @@ impl TransactionalProducer {
             self.producer.begin_transaction().map_err(Failure::from)?;
             self.is_open = true;
         }
-        repeat(|| self.producer.send_offsets_to_transaction(positions, group, CALL_TIMEOUT))
+        // When the transaction has timed out, waiting for an answer in it is of no use.
+        repeat(CALL_TIMEOUT, || self.producer.send_offsets_to_transaction(positions, group, CALL_TIMEOUT))
     }
 
-    /// Ends the transaction.
+    /// Ends the transaction. If this fails, nobody here knows whether it was committed: positions and stores have to be
+    /// asked of the broker again.
     pub(crate) fn commit(&mut self) -> Result<(), Failure> {
         let start = Stopwatch::start();
-        repeat(|| self.producer.commit_transaction(CALL_TIMEOUT))?;
+        repeat(COMMIT_PATIENCE, || self.producer.commit_transaction(CALL_TIMEOUT)).map_err(Failure::or_rejoin)?;
         self.is_open = false;
         self.is_worn |= start.elapsed() > self.slow_end;
         Ok(())
@@ -147,7 +151,7 @@ impl TransactionalProducer {
             thread::sleep(ACKNOWLEDGEMENT_POLL);
         }
         let start = Stopwatch::start();
-        repeat(|| self.producer.abort_transaction(CALL_TIMEOUT)).map_err(Failure::or_rebuild)?;
+        repeat(CALL_TIMEOUT, || self.producer.abort_transaction(CALL_TIMEOUT)).map_err(Failure::or_rebuild)?;
         self.is_open = false;
         let is_clean = self.is_acknowledged()? && start.elapsed() < self.slow_end;
         if is_clean { Ok(()) } else { Err(Failure::Rebuild(KafkaError::Canceled)) }
@@ -163,12 +167,16 @@ impl TransactionalProducer {
     }
 }
 
-/// Repeats a call that timed out: librdkafka goes on with it from where it was.
-fn repeat(mut call: impl FnMut() -> Result<(), KafkaError>) -> Result<(), Failure> {
+/// Repeats a call that timed out: librdkafka goes on with it from where it was. After `patience` its silence is a
+/// failure like any other.
+fn repeat(patience: Duration, mut call: impl FnMut() -> Result<(), KafkaError>) -> Result<(), Failure> {
+    let start = Stopwatch::start();
     loop {
         match call() {
             Ok(()) => return Ok(()),
-            Err(KafkaError::Transaction(error)) if error.is_retriable() => {}
+            Err(KafkaError::Transaction(error)) if error.is_retriable() && start.elapsed() < patience => {
+                tracing::warn!(%error, "the broker is slow to answer in a transaction");
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -201,6 +209,13 @@ impl From<KafkaError> for Failure {
 }
 
 impl Failure {
+    fn or_rejoin(self) -> Self {
+        match self {
+            Self::Abort(error) | Self::Rebuild(error) => Self::Rejoin(error),
+            other => other,
+        }
+    }
+
     fn or_rebuild(self) -> Self {
         match self {
             Self::Abort(error) => Self::Rebuild(error),

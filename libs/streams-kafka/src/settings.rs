@@ -33,7 +33,7 @@ impl Settings {
             instance: instance.into(),
             topic_prefix: String::new(),
             commit_interval: Duration::from_millis(100),
-            max_epoch_records: 1000,
+            max_epoch_records: 4000,
             max_record_bytes: 1_000_000,
             purge_interval: Duration::from_secs(30),
             session_timeout: Duration::from_secs(10),

@@ -47,6 +47,8 @@ pub(crate) struct StreamThread {
 
 /// Longest sleep of a thread with nothing to do.
 const IDLE_POLL: Duration = Duration::from_millis(100);
+/// Most records of one poll; what they say is on its way before the next.
+const MAX_POLL_RECORDS: usize = 1000;
 const SEEK_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl StreamThread {
@@ -100,7 +102,7 @@ impl StreamThread {
         if self.epoch().producer.is_worn() {
             self.rebuild_producer()?;
         }
-        let (batch, is_drained) = poll(&self.consumer, &self.world.settings, self.restorer.is_some())?;
+        let (batch, is_drained) = poll(&self.consumer, self.restorer.is_some())?;
         // The time first: a process that is stopped from here on fires nothing by a time it has slept through.
         let now = wall_clock();
         self.caught_up.polled(&self.consumer);
@@ -283,17 +285,13 @@ impl StreamThread {
 
 /// A bounded batch, and whether it left nothing behind. Partitions may come and go inside a poll: what was read before that
 /// is read again.
-fn poll<'a>(
-    consumer: &'a BaseConsumer<Membership>,
-    settings: &Settings,
-    is_restoring: bool,
-) -> Result<(Vec<BorrowedMessage<'a>>, bool), Failure> {
+fn poll(consumer: &BaseConsumer<Membership>, is_restoring: bool) -> Result<(Vec<BorrowedMessage<'_>>, bool), Failure> {
     let membership = consumer.context();
     let at_most = if is_restoring { Duration::ZERO } else { IDLE_POLL };
     let mut patience = membership.epoch().patience(wall_clock(), at_most);
     let mut batch = Vec::new();
     let mut generation = membership.generation();
-    while batch.len() < settings.max_epoch_records {
+    while batch.len() < MAX_POLL_RECORDS {
         let polled = consumer.poll(patience);
         if let Some(failure) = membership.trouble() {
             return Err(failure);

@@ -38,7 +38,8 @@ impl Chain {
         let is_stopping = Arc::new(AtomicBool::new(false));
         let (sender, arrivals) = channel();
         let stop = Arc::clone(&is_stopping);
-        let back = thread::Builder::new().name("behind".into()).spawn(move || note_arrivals(&behind, &sender, &stop))?;
+        let back =
+            thread::Builder::new().name("behind".into()).spawn(move || note_arrivals(&behind, &sender, &stop))?;
         let front = CountingProducer::idempotent(bootstrap)?;
         Ok(Self { front, first_topic: first.clone(), hops, back, arrivals, is_stopping })
     }
@@ -86,7 +87,8 @@ fn note_arrivals(
         if let Some(message) = consumer.poll(Duration::from_millis(100)) {
             let arrived = Instant::now();
             let message = message?;
-            let number = message.payload().and_then(|payload| payload.first_chunk()).context("a record with a number")?;
+            let number =
+                message.payload().and_then(|payload| payload.first_chunk()).context("a record with a number")?;
             arrivals.send((u32::from_be_bytes(*number), arrived))?;
         }
     }

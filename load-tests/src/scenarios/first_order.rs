@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use local::{BUILT, Interrupt};
+use local::Interrupt;
 use tempfile::TempDir;
 
 use crate::pace::{Pace, pause};
@@ -52,11 +52,13 @@ impl Demo {
         let started = Instant::now();
         let mut command = Command::new(&program);
         command.args(["up", "--env-file"]).arg(env_file(home.path()));
-        for port in ["postgres", "kafka", "kafka-controller", "registry", "orders", "orders-admin", "order-details-admin"] {
+        for port in
+            ["postgres", "kafka", "kafka-controller", "registry", "orders", "orders-admin", "order-details-admin"]
+        {
             command.arg("--port").arg(format!("{port}=0"));
         }
-        // Like `make demo`, it asks cargo whether all is built.
-        command.env_remove(BUILT).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // Told nothing of it, the command asks cargo whether all is built, as `make demo` does.
+        command.env_remove("MILLRACE_BUILT").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         Ok(Self { process, program, home, started })
     }

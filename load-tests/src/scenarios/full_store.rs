@@ -91,10 +91,8 @@ fn id(number: usize) -> String {
 }
 
 fn request(number: usize) -> anyhow::Result<OrderRequested> {
-    let body = format!(
-        r#"{{"id": "{}", "customerId": 1, "product": "JUMPERS", "quantity": 1, "price": 9.99}}"#,
-        id(number)
-    );
+    let body =
+        format!(r#"{{"id": "{}", "customerId": 1, "product": "JUMPERS", "quantity": 1, "price": 9.99}}"#, id(number));
     Ok(OrderRequested {
         body: body.into_bytes(),
         order_id: id(number),

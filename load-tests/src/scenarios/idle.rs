@@ -13,7 +13,8 @@ const MOST_MEMORY_MIB: f64 = 30.0;
 pub(crate) fn run(ground: &Ground, report: &mut Report) -> anyhow::Result<()> {
     let services: Vec<&str> =
         ground.stack.parts().iter().filter(|part| part.is_service()).map(|part| part.name()).collect();
-    let cpu_times = || services.iter().map(|service| cpu_time(ground.pid(service)?)).collect::<anyhow::Result<Vec<_>>>();
+    let cpu_times =
+        || services.iter().map(|service| cpu_time(ground.pid(service)?)).collect::<anyhow::Result<Vec<_>>>();
     let before = cpu_times()?;
     pause(&ground.interrupt, WATCHED)?;
     let after = cpu_times()?;

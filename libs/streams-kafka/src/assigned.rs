@@ -65,11 +65,11 @@ impl Assigned {
         }
     }
 
-    /// Fires everything that is due.
-    pub(crate) fn fire(&mut self, now: Timestamp, limits: Limits, outputs: &mut Vec<Output>) {
-        while let Some(fired) = self.task.fire(now, limits, outputs) {
+    /// Fires everything that is due, by the wall clock only if its time is given.
+    pub(crate) fn fire(&mut self, wall: Option<Timestamp>, limits: Limits, outputs: &mut Vec<Output>) {
+        while let Some(fired) = self.task.fire(wall, limits, outputs) {
             if let Err(refusal) = fired {
-                // There is no record to put aside. The entry stays in its store and is due again after a restart.
+                // There is no record to put aside; the entry stays in its store.
                 tracing::error!(task = %self.task.id(), %refusal, "a timer could not be handled");
             }
         }

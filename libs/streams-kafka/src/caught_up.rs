@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use streams::TaskId;
+use streams::{TaskId, Timestamp};
 
 use crate::Settings;
 use crate::clock::{Stopwatch, wall_clock};
@@ -16,7 +16,8 @@ use crate::membership::Membership;
 #[derive(Default)]
 pub(crate) struct CaughtUp {
     ends: Ends,
-    last_poll: Option<Stopwatch>,
+    /// By both clocks: one stands still while the machine sleeps, the other can be set.
+    last_poll: Option<(Stopwatch, Timestamp)>,
 }
 
 /// Where the inputs of each task ended, for what a read_committed client can see.
@@ -37,15 +38,21 @@ impl CaughtUp {
     /// Notes that the thread has polled; after a gap no task counts as caught up. To be called before any timer fires: a
     /// process stopped in the middle of a poll comes back with a late clock and the records of one partition.
     pub(crate) fn polled(&mut self, consumer: &BaseConsumer<Membership>) {
-        if self.last_poll.is_some_and(|last| last.elapsed() > POLLING_GAP) {
+        let now = wall_clock();
+        let was_away = |(last, at): (Stopwatch, Timestamp)| {
+            let millis = now.as_millis().abs_diff(at.as_millis());
+            last.elapsed().max(Duration::from_millis(millis)) > POLLING_GAP
+        };
+        if self.last_poll.is_some_and(was_away) {
             self.forget(consumer);
         }
-        self.last_poll = Some(Stopwatch::start());
+        self.last_poll = Some((Stopwatch::start(), now));
     }
 
-    /// No task counts as caught up any more.
+    /// No task counts as caught up any more, and what was fetched before does not either.
     pub(crate) fn forget(&mut self, consumer: &BaseConsumer<Membership>) {
         self.ends = Ends::Unknown;
+        consumer.context().forget_fetched();
         consumer.context().epoch().tasks.values_mut().for_each(|assigned| assigned.task.set_caught_up(None));
     }
 
@@ -53,6 +60,11 @@ impl CaughtUp {
     pub(crate) fn drained(&mut self, consumer: &BaseConsumer<Membership>) {
         let membership = consumer.context();
         let mut epoch = membership.epoch();
+        // What a held partition has fetched was not processed.
+        let held: Vec<i32> = epoch.held.keys().map(|(_, partition)| *partition).collect();
+        for (_, assigned) in epoch.tasks.iter_mut().filter(|(id, _)| held.contains(&id.partition)) {
+            assigned.task.set_caught_up(None);
+        }
         if epoch.tasks.values().all(|assigned| !assigned.is_ready() || assigned.task.is_caught_up()) {
             return;
         }
@@ -73,9 +85,12 @@ impl CaughtUp {
             Ends::Known(ends) => {
                 for (id, assigned) in &mut epoch.tasks {
                     let has_read = |(topic, end): &(String, i64)| {
-                        *end == 0 || membership.read_to(topic, id.partition).is_some_and(|read| read >= *end)
+                        let next =
+                            assigned.inputs().find(|(input, _)| topic.ends_with(input)).map_or(0, |(_, next)| next);
+                        next.max(membership.fetched_to(topic, id.partition).unwrap_or(0)) >= *end
                     };
-                    let is_waiting = assigned.is_ready() && !assigned.task.is_caught_up();
+                    let is_waiting =
+                        assigned.is_ready() && !assigned.task.is_caught_up() && !held.contains(&id.partition);
                     if is_waiting && ends.get(id).is_some_and(|ends| ends.iter().all(has_read)) {
                         assigned.task.set_caught_up(Some(wall_clock()));
                     }

@@ -120,7 +120,7 @@ impl Epoch {
         };
         self.outputs.clear();
         let processed = assigned.task.process(input, limits, &mut self.outputs);
-        assigned.fire(now, limits, &mut self.outputs);
+        assigned.fire(None, limits, &mut self.outputs);
         assigned.advance(topic, offset + 1);
         self.progress.is_changed |= assigned.task.changes().next().is_some();
         self.progress.opened_at.get_or_insert_with(Stopwatch::start);
@@ -132,18 +132,19 @@ impl Epoch {
                 self.metrics.dead_letters.add(1, &self.metrics.labels);
                 tracing::warn!(topic, partition, offset, %refusal, "a record goes to the dead letters");
                 self.progress.is_awaited = true;
-                self.producer.send(dead_letter(&self.names.dead_letters, message, &refusal))
+                self.producer.send(dead_letter(&self.names.dead_letters, message, &refusal, now))
             }
         }
     }
 
-    /// Fires the timers that are due.
+    /// Fires the timers by the wall clock that are due. To be called when the input is drained, so that none fires while
+    /// the record that would have stopped it is waiting.
     pub(crate) fn fire_timers(&mut self, now: Timestamp) -> Result<(), Failure> {
         let limits = limits(&self.settings, now);
         self.outputs.clear();
         for assigned in self.tasks.values_mut().filter(|assigned| assigned.is_ready()) {
             if assigned.task.next_deadline().is_some_and(|deadline| deadline <= now) {
-                assigned.fire(now, limits, &mut self.outputs);
+                assigned.fire(Some(now), limits, &mut self.outputs);
                 assigned.touch();
                 self.progress.is_changed |= assigned.task.changes().next().is_some();
                 self.progress.opened_at.get_or_insert_with(Stopwatch::start);
@@ -166,18 +167,25 @@ impl Epoch {
         }
     }
 
+    /// Whether the transaction comes near its timeout, which nothing that is waiting may be allowed to bring about.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.progress.opened_at.is_some_and(|opened_at| opened_at.elapsed() > self.settings.transaction_timeout() / 3)
+    }
+
     /// Makes the epoch true. This is the exactly-once protocol, and its order is the whole of it:
     ///
     /// 1. Every record of the transaction is acknowledged. A commit with a record in flight costs 100 ms, and offsets
     ///    sent before the acknowledgements ruin the tail (facts: ADR 0003).
-    /// 2. The positions of the input join the transaction, under the group generation in which the records were polled:
-    ///    if the partitions are somebody else's by now, the broker refuses them, and with them all the rest.
+    /// 2. The positions of the input join the transaction, under the group generation in which the records were polled.
+    ///    The broker does not check who owns a partition, only the generation; so it must be that one, and if it is over,
+    ///    the broker refuses the positions, and with them all the rest.
     /// 3. The transaction is committed. From here on it has happened.
     /// 4. Only now do the changes become the state that readers see, and only then are waiters woken: nobody ever reads
     ///    what may still be aborted.
     ///
     /// Where a step fails, [`Epoch::abort`] follows and the records are read again.
     pub(crate) fn commit(&mut self) -> Result<(), Failure> {
+        // Between a revoke and the next assignment there is nothing to commit.
         let Some(group) = &self.group else { return Ok(()) };
         if self.progress.opened_at.is_none() {
             return Ok(());
@@ -213,12 +221,12 @@ impl Epoch {
     /// they were. The caller moves the consumer back to them.
     pub(crate) fn abort(&mut self) -> Result<(), Failure> {
         self.metrics.aborts.add(1, &self.metrics.labels);
-        self.void();
+        self.forget();
         self.producer.abort()
     }
 
-    /// Forgets the epoch of a producer that is of no use any more.
-    pub(crate) fn void(&mut self) {
+    /// Forgets the epoch in memory; the transaction is the caller's matter.
+    pub(crate) fn forget(&mut self) {
         self.progress = Progress::default();
         self.held.clear();
         for assigned in self.tasks.values_mut() {

@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -91,9 +92,12 @@ impl Drop for KafkaStreams {
 }
 
 fn work(world: &World) {
-    let status = match attempts(world) {
-        Err(error) if !world.is_stopping.load(Ordering::Acquire) => Status::Failed(error.to_string()),
-        _ => Status::Stopped,
+    // A panic has printed its message; what is left is to say that nothing works here any more.
+    let ended = catch_unwind(AssertUnwindSafe(|| attempts(world)));
+    let status = match ended {
+        Err(_) => Status::Failed("the stream thread panicked".to_string()),
+        Ok(Err(error)) if !world.is_stopping.load(Ordering::Acquire) => Status::Failed(error.to_string()),
+        Ok(_) => Status::Stopped,
     };
     world.status.send_replace(status);
 }
@@ -102,6 +106,9 @@ fn work(world: &World) {
 fn attempts(world: &World) -> Result<(), StreamsError> {
     loop {
         await_topics(world)?;
+        if world.is_stopping.load(Ordering::Acquire) {
+            return Ok(());
+        }
         match StreamThread::join(world.clone()).and_then(StreamThread::run) {
             Err(StreamsError::Kafka(error)) if !world.is_stopping.load(Ordering::Acquire) => {
                 tracing::warn!(%error, "the stream thread begins anew");

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use rdkafka::ClientContext;
@@ -22,7 +23,8 @@ pub(crate) struct Membership {
     epoch: Mutex<Epoch>,
     /// Grows with every assignment: records polled before it are not to be processed after it.
     generation: AtomicU64,
-    read_to: Mutex<HashMap<(String, i32), i64>>,
+    fetched_to: Mutex<HashMap<(String, i32), i64>>,
+    reports: AtomicU64,
     trouble: Mutex<Option<Failure>>,
     log: ClientLog,
 }
@@ -34,7 +36,8 @@ impl Membership {
         Self {
             epoch: Mutex::new(epoch),
             generation: AtomicU64::new(0),
-            read_to: Mutex::default(),
+            fetched_to: Mutex::default(),
+            reports: AtomicU64::new(0),
             trouble: Mutex::default(),
             log: ClientLog::default(),
         }
@@ -52,9 +55,18 @@ impl Membership {
 
     /// How far the client has read a partition: the offset behind the last record or transaction marker, if it came to
     /// an end there.
-    pub(crate) fn read_to(&self, topic: &str, partition: i32) -> Option<i64> {
-        let read_to = self.read_to.lock().unwrap_or_else(PoisonError::into_inner);
-        read_to.get(&(topic.to_string(), partition)).copied()
+    pub(crate) fn fetched_to(&self, topic: &str, partition: i32) -> Option<i64> {
+        self.fetched().get(&(topic.to_string(), partition)).copied()
+    }
+
+    /// Forgets how far anything was fetched.
+    pub(crate) fn forget_fetched(&self) {
+        self.fetched().clear();
+    }
+
+    /// How often the client has said how far it is. Such a message comes before the records that are waiting.
+    pub(crate) fn reports(&self) -> u64 {
+        self.reports.load(Ordering::Acquire)
     }
 
     /// Says what the client reports of its connections.
@@ -63,12 +75,17 @@ impl Membership {
     }
 
     /// What went wrong inside a callback.
-    pub(crate) fn trouble(&self) -> Option<Failure> {
+    pub(crate) fn take_trouble(&self) -> Option<Failure> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    fn fetched(&self) -> MutexGuard<'_, HashMap<(String, i32), i64>> {
+        self.fetched_to.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the tasks of the partitions. Blocks the poll it runs in until the broker has said what was committed.
     fn assign(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) -> Result<(), KafkaError> {
-        self.read_to.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.forget_fetched();
         let mut epoch = self.epoch();
         let committed = match consumer.committed_offsets(partitions.clone(), CALL_TIMEOUT) {
             Ok(committed) => committed,
@@ -107,9 +124,11 @@ impl Membership {
     /// left to do but to abort.
     fn revoke(&self, consumer: &BaseConsumer<Self>) -> Result<(), Failure> {
         let mut epoch = self.epoch();
-        let ended = if consumer.assignment_lost() { epoch.abort() } else { epoch.commit() };
+        // A thread that unwinds leaves in the middle of something.
+        let is_lost = consumer.assignment_lost() || thread::panicking();
+        let ended = if is_lost { epoch.abort() } else { epoch.commit() };
         if ended.is_err() {
-            epoch.void();
+            epoch.forget();
         }
         epoch.withdraw_all();
         epoch.group = None;
@@ -121,10 +140,11 @@ impl Membership {
 
 impl ClientContext for Membership {
     fn stats(&self, statistics: Statistics) {
-        let mut read_to = self.read_to.lock().unwrap_or_else(PoisonError::into_inner);
+        self.reports.fetch_add(1, Ordering::AcqRel);
+        let mut fetched_to = self.fetched();
         for topic in statistics.topics.into_values() {
             for partition in topic.partitions.into_values().filter(|partition| partition.eof_offset >= 0) {
-                read_to.insert((topic.topic.clone(), partition.partition), partition.eof_offset);
+                fetched_to.insert((topic.topic.clone(), partition.partition), partition.eof_offset);
             }
         }
     }
@@ -138,7 +158,12 @@ impl ConsumerContext for Membership {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
         let done = match event {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                self.assign(consumer, partitions).map_err(Failure::Rejoin)
+                let assigned = self.assign(consumer, partitions);
+                assigned.map_err(|error| {
+                    // A client that is told neither yes nor no can never be closed.
+                    let _ = consumer.unassign();
+                    Failure::Rejoin(error)
+                })
             }
             _ => self.revoke(consumer),
         };

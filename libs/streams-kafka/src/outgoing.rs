@@ -7,6 +7,7 @@ use crate::headers::{
     PROCESSED_AT, TRACEPARENT,
 };
 use crate::producer::Outgoing;
+use crate::settings::{MAX_DEAD_LETTER_BYTES, RECORD_OVERHEAD_BYTES};
 
 /// The headers of a record that follows from one with this trace context.
 pub(crate) fn output_headers(traceparent: Option<&str>, now: Timestamp) -> OwnedHeaders {
@@ -19,7 +20,15 @@ pub(crate) fn output_headers(traceparent: Option<&str>, now: Timestamp) -> Owned
 }
 
 /// The original bytes and headers of a record, with the cause and where it came from.
-pub(crate) fn dead_letter<'a>(topic: &'a str, message: &'a BorrowedMessage<'_>, cause: &Refusal) -> Outgoing<'a> {
+///
+/// A record that grew too large for any topic when it was unpacked is put aside without its value: the coordinates tell
+/// where it is. The timestamp is that of now, since dead letters are kept for a time.
+pub(crate) fn dead_letter<'a>(
+    topic: &'a str,
+    message: &'a BorrowedMessage<'_>,
+    cause: &Refusal,
+    now: Timestamp,
+) -> Outgoing<'a> {
     let timestamp = message.timestamp().to_millis().unwrap_or(0);
     let own = [
         (DEAD_LETTER_CAUSE, cause.to_string()),
@@ -35,5 +44,14 @@ pub(crate) fn dead_letter<'a>(topic: &'a str, message: &'a BorrowedMessage<'_>, 
     for (key, value) in &own {
         headers = headers.insert(Header { key, value: Some(value) });
     }
-    Outgoing { topic, partition: None, key: message.key(), value: message.payload(), timestamp, headers: Some(headers) }
+    let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+    let fits = length(message.key()) + length(message.payload()) <= MAX_DEAD_LETTER_BYTES - RECORD_OVERHEAD_BYTES;
+    Outgoing {
+        topic,
+        partition: None,
+        key: message.key().filter(|key| key.len() <= MAX_DEAD_LETTER_BYTES / 2),
+        value: message.payload().filter(|_| fits),
+        timestamp: now.as_millis(),
+        headers: Some(headers),
+    }
 }

@@ -7,7 +7,7 @@ use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use streams::{CommittedStore, TaskId};
+use streams::{CommittedStore, Graph, TaskId};
 
 use crate::Settings;
 
@@ -34,6 +34,7 @@ pub(crate) struct Job {
     pub(crate) share: Arc<CommittedStore>,
     /// Where to stop, if not at the end of the log: a table's topic is read on as an input from there.
     pub(crate) until: Option<i64>,
+    pub(crate) graph: Arc<Graph>,
 }
 
 /// What became of a share.
@@ -95,7 +96,7 @@ impl Restorer {
                 }
             }
             Stage::Reading { end, records } => {
-                let (read, is_complete) = self.read(&job.share, end)?;
+                let (read, is_complete) = self.read(&job, end)?;
                 let records = records + read;
                 if is_complete {
                     return Ok(Some(self.finish(records)));
@@ -112,6 +113,11 @@ impl Restorer {
         format!("{} shares of stores left{}", self.jobs.len(), now.unwrap_or_default())
     }
 
+    /// Whether records are coming in.
+    pub(crate) fn is_reading(&self) -> bool {
+        matches!(self.stage, Stage::Reading { .. })
+    }
+
     /// Whether every share is complete.
     pub(crate) fn is_complete(&self) -> bool {
         self.jobs.is_empty()
@@ -123,7 +129,7 @@ impl Restorer {
         &self.unresolved
     }
 
-    fn read(&mut self, share: &CommittedStore, end: i64) -> Result<(u64, bool), KafkaError> {
+    fn read(&mut self, job: &Job, end: i64) -> Result<(u64, bool), KafkaError> {
         let mut entries = Vec::new();
         let mut is_complete = false;
         while entries.len() < RECORDS_PER_TURN {
@@ -147,14 +153,18 @@ impl Restorer {
             if let Some(SchemaStatus::Unresolved(id)) = message.payload().map(|bytes| self.schemas.status(bytes)) {
                 self.unresolved.insert(id);
             }
-            // A changelog's keys were written by this engine; a table's come from elsewhere, and those that cannot be
-            // keys are in the dead letters.
+            // A changelog was written by this engine; a table comes from elsewhere, and what cannot be read of it is in
+            // the dead letters.
+            let is_legible = |value| job.until.is_none() || job.graph.table_takes(&job.topic, &self.schemas, value);
+            if !message.payload().is_none_or(is_legible) {
+                continue;
+            }
             if let Some(Ok(key)) = message.key().map(std::str::from_utf8) {
                 entries.push((key.into(), message.payload().map(Into::into)));
             }
         }
         let records = entries.len() as u64;
-        share.apply(entries.into_iter());
+        job.share.apply(entries.into_iter());
         Ok((records, is_complete))
     }
 

@@ -25,6 +25,11 @@ pub struct Settings {
     pub session_timeout: Duration,
 }
 
+/// `max.message.bytes` of a topic of dead letters: a whole record, its headers and its coordinates.
+pub(crate) const MAX_DEAD_LETTER_BYTES: usize = 2 * 1024 * 1024;
+/// What a batch and the headers of a record add to its key and value, generously.
+pub(crate) const RECORD_OVERHEAD_BYTES: usize = 4096;
+
 impl Settings {
     /// Settings with defaults for all that is not given.
     pub fn new(bootstrap_servers: impl Into<String>, instance: impl Into<String>) -> Self {
@@ -92,8 +97,7 @@ impl Settings {
         let mut config = self.producer();
         config
             .set("transactional.id", self.topic(&format!("{group}-{}-{thread}", self.instance)))
-            // Below the session timeout: a dead owner's transaction is over before its partitions are somebody else's.
-            .set("transaction.timeout.ms", (self.session_timeout.as_millis() * 6 / 10).to_string())
+            .set("transaction.timeout.ms", self.transaction_timeout().as_millis().to_string())
             // Well above the slowest EndTxn, so that a slow one can be told from a retried one.
             .set("retry.backoff.ms", "500")
             .set("retry.backoff.max.ms", "1000");
@@ -110,8 +114,14 @@ impl Settings {
             // As Java clients partition; librdkafka's own default is CRC32.
             .set("partitioner", "murmur2_random")
             // Dead letters carry a whole record and its coordinates.
-            .set("message.max.bytes", "2097152");
+            .set("message.max.bytes", MAX_DEAD_LETTER_BYTES.to_string());
         config
+    }
+
+    /// How long the broker lets a transaction be open: below the session timeout, so that a dead owner's transaction is
+    /// over before its partitions are somebody else's.
+    pub(crate) fn transaction_timeout(&self) -> Duration {
+        self.session_timeout * 6 / 10
     }
 
     pub(crate) fn client(&self) -> ClientConfig {

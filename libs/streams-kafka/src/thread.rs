@@ -45,10 +45,14 @@ pub(crate) struct StreamThread {
     paused: BTreeSet<(String, i32)>,
 }
 
+/// Between two looks whether what is to be restored can be read.
+const RESTORE_POLL: Duration = Duration::from_millis(10);
 /// Longest sleep of a thread with nothing to do.
 const IDLE_POLL: Duration = Duration::from_millis(100);
 /// Most records of one poll; what they say is on its way before the next.
 const MAX_POLL_RECORDS: usize = 1000;
+/// Most bytes of one poll.
+const MAX_POLL_BYTES: usize = 16 * 1024 * 1024;
 const SEEK_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl StreamThread {
@@ -78,7 +82,7 @@ impl StreamThread {
         let ended = self.work();
         if ended.is_err() {
             // Leaving the group commits what is open; after an error that must be nothing.
-            self.epoch().void();
+            self.epoch().forget();
         }
         ended
     }
@@ -102,15 +106,20 @@ impl StreamThread {
         if self.epoch().producer.is_worn() {
             self.rebuild_producer()?;
         }
-        let (batch, is_drained) = poll(&self.consumer, self.restorer.is_some())?;
+        let (batch, is_drained) = poll(&self.consumer, self.idle_poll())?;
         // The time first: a process that is stopped from here on fires nothing by a time it has slept through.
         let now = wall_clock();
         self.caught_up.polled(&self.consumer);
         let mut epoch = self.consumer.context().epoch();
         for message in &batch {
             epoch.process(message, now)?;
+            if epoch.is_overdue() {
+                epoch.commit()?;
+            }
         }
-        epoch.fire_timers(now)?;
+        if is_drained {
+            epoch.fire_timers(now)?;
+        }
         if epoch.is_due(is_drained) {
             epoch.commit()?;
         }
@@ -132,7 +141,7 @@ impl StreamThread {
             }
             Failure::Rebuild(error) => {
                 tracing::warn!(%error, "the epoch is void; the producer is rebuilt");
-                self.epoch().void();
+                self.epoch().forget();
                 true
             }
         };
@@ -143,7 +152,10 @@ impl StreamThread {
     }
 
     fn rebuild_producer(&mut self) -> Result<(), Failure> {
-        let producer = connect_producer(&self.world).map_err(Failure::Rejoin)?;
+        let producer = connect_producer(&self.world).map_err(|error| match Failure::from(error) {
+            Failure::Abort(error) | Failure::Rebuild(error) => Failure::Rejoin(error),
+            other => other,
+        })?;
         let mut epoch = self.epoch();
         epoch.metrics.rebuilds.add(1, &epoch.metrics.labels);
         epoch.producer = producer;
@@ -153,12 +165,13 @@ impl StreamThread {
     /// After an abort the consumer does not go back by itself.
     fn rewind(&mut self) -> Result<(), StreamsError> {
         self.paused.clear();
+        self.caught_up.forget(&self.consumer);
         let ready = positions(&self.epoch(), |_, _, is_ready| is_ready);
-        self.go_on_from(&ready)
+        self.seek_and_resume(&ready)
     }
 
     /// Moves the consumer. A partition that cannot be moved would silently skip records, so that is an error.
-    fn go_on_from(&self, positions: &TopicPartitionList) -> Result<(), StreamsError> {
+    fn seek_and_resume(&self, positions: &TopicPartitionList) -> Result<(), StreamsError> {
         if positions.count() > 0 {
             let moved = self.consumer.seek_partitions(positions.clone(), SEEK_TIMEOUT)?;
             moved.elements().iter().try_for_each(TopicPartitionListElem::error)?;
@@ -183,7 +196,7 @@ impl StreamThread {
                 let until = restoration
                     .is_input
                     .then(|| assigned.inputs().find(|(topic, _)| *topic == restoration.topic).map_or(0, |(_, at)| at));
-                jobs.push(Job { task: *id, topic: restoration.topic, share, until });
+                jobs.push(Job { task: *id, topic: restoration.topic, share, until, graph: self.world.graph.clone() });
             }
         }
         if !jobs.is_empty() {
@@ -265,7 +278,7 @@ impl StreamThread {
             epoch.held.iter().filter(|(_, id)| is_answered(id)).map(|(at, _)| at.clone()).collect();
         if !answered.is_empty() {
             let go_on = positions(&epoch, |id, topic, _| answered.contains(&(topic.to_string(), id.partition)));
-            self.go_on_from(&go_on)?;
+            self.seek_and_resume(&go_on)?;
             epoch.held.retain(|at, _| !answered.contains(at));
         }
         epoch.held.values().for_each(|id| (self.world.resolve)(*id));
@@ -278,6 +291,15 @@ impl StreamThread {
         Ok(())
     }
 
+    /// How long a poll may wait if there is nothing to do.
+    fn idle_poll(&self) -> Duration {
+        match &self.restorer {
+            None => IDLE_POLL,
+            Some(restorer) if restorer.is_reading() => Duration::ZERO,
+            Some(_) => RESTORE_POLL,
+        }
+    }
+
     fn epoch(&self) -> std::sync::MutexGuard<'_, Epoch> {
         self.consumer.context().epoch()
     }
@@ -285,15 +307,16 @@ impl StreamThread {
 
 /// A bounded batch, and whether it left nothing behind. Partitions may come and go inside a poll: what was read before that
 /// is read again.
-fn poll(consumer: &BaseConsumer<Membership>, is_restoring: bool) -> Result<(Vec<BorrowedMessage<'_>>, bool), Failure> {
+fn poll(consumer: &BaseConsumer<Membership>, at_most: Duration) -> Result<(Vec<BorrowedMessage<'_>>, bool), Failure> {
     let membership = consumer.context();
-    let at_most = if is_restoring { Duration::ZERO } else { IDLE_POLL };
     let mut patience = membership.epoch().patience(wall_clock(), at_most);
     let mut batch = Vec::new();
     let mut generation = membership.generation();
-    while batch.len() < MAX_POLL_RECORDS {
+    let mut bytes = 0;
+    let mut reports = membership.reports();
+    while batch.len() < MAX_POLL_RECORDS && bytes < MAX_POLL_BYTES {
         let polled = consumer.poll(patience);
-        if let Some(failure) = membership.trouble() {
+        if let Some(failure) = membership.take_trouble() {
             return Err(failure);
         }
         if membership.generation() != generation {
@@ -301,8 +324,13 @@ fn poll(consumer: &BaseConsumer<Membership>, is_restoring: bool) -> Result<(Vec<
             batch.clear();
         }
         match polled {
+            // What ended the poll was a report; there may be records behind it.
+            None if membership.reports() != reports => reports = membership.reports(),
             None => return Ok((batch, true)),
-            Some(Ok(message)) => batch.push(message),
+            Some(Ok(message)) => {
+                bytes += message.payload_len();
+                batch.push(message);
+            }
             Some(Err(error)) => heed(membership, error)?,
         }
         patience = Duration::ZERO;
@@ -317,6 +345,9 @@ fn heed(membership: &Membership, error: KafkaError) -> Result<(), Failure> {
         KafkaError::MessageConsumptionFatal(_)
         | KafkaError::MessageConsumption(
             RDKafkaErrorCode::AutoOffsetReset
+            | RDKafkaErrorCode::BadCompression
+            | RDKafkaErrorCode::BadMessage
+            | RDKafkaErrorCode::NotImplemented
             | RDKafkaErrorCode::TopicAuthorizationFailed
             | RDKafkaErrorCode::GroupAuthorizationFailed,
         ) => Err(Failure::Stop(error)),
@@ -362,6 +393,9 @@ fn explain(error: &KafkaError) -> StreamsError {
              on and set the group's offsets with kafka-consumer-groups --reset-offsets"
                 .to_string()
         }
+        KafkaError::MessageConsumption(
+            code @ (RDKafkaErrorCode::BadCompression | RDKafkaErrorCode::BadMessage | RDKafkaErrorCode::NotImplemented),
+        ) => format!("an input holds a batch that cannot be unpacked ({code}): look at what writes it"),
         KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId) => {
             "another process has joined the group in this instance's slot: give every instance its own --instance"
                 .to_string()

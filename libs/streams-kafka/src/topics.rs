@@ -11,6 +11,7 @@ use streams::{Cleanup, Graph, TopicDeclaration};
 
 use crate::Settings;
 use crate::clock::Stopwatch;
+use crate::settings::{MAX_DEAD_LETTER_BYTES, RECORD_OVERHEAD_BYTES};
 
 /// Why the topics of a service are not as it needs them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,8 +34,6 @@ pub enum TopicsError {
 }
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// What a batch and the headers of a record add to its key and value, generously.
-const RECORD_OVERHEAD_BYTES: usize = 4096;
 const METADATA_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Creates the topics that are not there and checks those that are. The topic step's whole work; services never call it.
@@ -119,11 +118,13 @@ fn check_declarations(settings: &Settings, declared: &[TopicDeclaration]) -> Res
         }
         // A record that only the broker finds too large ends in an abort, and so does its repetition, for ever.
         let largest: usize = found("max.message.bytes").parse().unwrap_or(usize::MAX);
-        if largest < settings.max_record_bytes + RECORD_OVERHEAD_BYTES {
+        let is_dead_letters = topic.schema.is_none();
+        let needed =
+            if is_dead_letters { MAX_DEAD_LETTER_BYTES } else { settings.max_record_bytes + RECORD_OVERHEAD_BYTES };
+        if largest < needed {
             return Err(TopicsError::Different(format!(
-                "topic `{}` has max.message.bytes={largest}, needed are {}: raise it with kafka-configs --alter",
-                topic.name,
-                settings.max_record_bytes + RECORD_OVERHEAD_BYTES
+                "topic `{}` has max.message.bytes={largest}, needed are {needed}: raise it with kafka-configs --alter",
+                topic.name
             )));
         }
     }
@@ -175,7 +176,7 @@ fn topic_config(topic: &TopicDeclaration) -> Vec<(&'static str, String)> {
     }
     if topic.schema.is_none() {
         // Dead letters hold a whole record and its coordinates.
-        config.push(("max.message.bytes", (2 * 1024 * 1024).to_string()));
+        config.push(("max.message.bytes", MAX_DEAD_LETTER_BYTES.to_string()));
     }
     config
 }

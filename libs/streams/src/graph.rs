@@ -184,6 +184,12 @@ impl Graph {
         Some(self.sub_topology_of[source.node])
     }
 
+    /// Whether a value of the table `topic` is one its task would have taken.
+    pub fn table_takes(&self, topic: &str, schemas: &Schemas, value: &[u8]) -> bool {
+        let source = self.sources.iter().find(|source| source.topic.name == topic);
+        source.is_some_and(|source| (source.decode)(schemas, value, &mut |_| {}).is_ok())
+    }
+
     pub(crate) fn changelog(&self, store: usize) -> Option<TopicDeclaration> {
         let definition = &self.stores[store];
         (definition.changelog == Changelog::Own).then(|| TopicDeclaration {

@@ -22,6 +22,8 @@ pub(crate) struct Step<'t> {
 pub(crate) struct Effects {
     pub(crate) outputs: Vec<Output>,
     pub(crate) writes: Vec<Write>,
+    /// Schedule, key, and since when it waits, if it does.
+    pub(crate) deadlines: Vec<(usize, Box<str>, Option<Timestamp>)>,
 }
 
 /// A change of one key; no value removes it.

@@ -130,44 +130,59 @@ impl Task {
         let source = graph.sources.iter().find(|source| source.topic.name == input.topic);
         let source = source.expect("a runner hands over only records of the topology's inputs");
         let key = std::str::from_utf8(input.key.ok_or(Refusal::NoKey)?).map_err(|_| Refusal::KeyNotUtf8)?;
-        let table = source.table.as_deref();
-        let effects = self.attempt(limits, |step| {
-            if let Some(table) = table {
+        let undecodable = |error: DecodeError| Refusal::Undecodable(error.to_string());
+        if let Some(table) = &source.table {
+            // The table holds what its topic says, whatever becomes of it further on: it is restored from there.
+            let effects = self.attempt(limits, |step| {
                 let store = step.store_index(table);
                 step.put_encoded(store, key, input.value.map(Into::into));
-            }
-            match input.value {
-                Some(value) => (source.decode)(&self.schemas, value, &mut |value| {
-                    graph.run(source.node, step, Erased { key, value, timestamp: input.timestamp });
-                })
-                .map_err(|error| Refusal::Undecodable(error.to_string())),
-                None if table.is_some() => Ok(()),
-                None => Err(Refusal::NoValue),
-            }
+                input
+                    .value
+                    .map_or(Ok(()), |value| (source.decode)(&self.schemas, value, &mut |_| {}))
+                    .map_err(undecodable)
+            })?;
+            self.merge(effects, outputs);
+        }
+        let effects = self.attempt(limits, |step| match input.value {
+            Some(value) => (source.decode)(&self.schemas, value, &mut |value| {
+                graph.run(source.node, step, Erased { key, value, timestamp: input.timestamp });
+            })
+            .map_err(undecodable),
+            None if source.table.is_some() => Ok(()),
+            None => Err(Refusal::NoValue),
         })?;
         self.merge(effects, outputs);
         self.stream_time = self.stream_time.max(input.timestamp);
         Ok(())
     }
 
-    /// Fires the next timer that is due, if there is one. The runner calls it after each record, and when
-    /// [`Task::next_deadline`] has come, until nothing is due.
-    pub fn fire(&mut self, now: Timestamp, limits: Limits, outputs: &mut Vec<Output>) -> Option<Result<(), Refusal>> {
+    /// Fires the next timer that is due, if there is one. The runner calls it until nothing is due: after each record for
+    /// stream time, and with the time on the wall when [`Task::next_deadline`] has come and no input is waiting.
+    pub fn fire(
+        &mut self,
+        wall: Option<Timestamp>,
+        limits: Limits,
+        outputs: &mut Vec<Output>,
+    ) -> Option<Result<(), Refusal>> {
         let graph = self.graph.clone();
         let due = self.schedules.iter().position(|schedule| {
             let timer = &graph.timers[schedule.timer];
             match (timer.clock, schedule.first()) {
                 (Clock::Stream, Some(since)) => since + timer.after <= self.stream_time,
-                (Clock::Wall, Some(since)) => {
-                    self.caught_up_at.is_some_and(|caught_up| since.max(caught_up) + timer.after <= now)
-                }
+                (Clock::Wall, Some(since)) => match (wall, self.caught_up_at) {
+                    (Some(now), Some(caught_up)) => since.max(caught_up) + timer.after <= now,
+                    _ => false,
+                },
                 (_, None) => false,
             }
         })?;
         let timer = &graph.timers[self.schedules[due].timer];
         let store = self.schedules[due].store;
         let (since, key) = self.schedules[due].pop()?;
-        let timestamp = if timer.clock == Clock::Wall { now } else { since + timer.after };
+        let timestamp = match timer.clock {
+            Clock::Wall => wall?,
+            Clock::Stream => since + timer.after,
+        };
         let value = self.current(store, &key);
         self.rescheduled.push((due, key.clone(), Some(since)));
         let fired = self.attempt(limits, |step| match value {
@@ -222,13 +237,13 @@ impl Task {
     /// Makes the epoch's changes the state. `changed` is told the name of the store and the key of each, after all of
     /// them can be read.
     pub fn commit(&mut self, mut changed: impl FnMut(&str, &str)) {
+        let mut keys: Vec<(usize, Box<str>)> = Vec::new();
         for store in &mut self.stores {
             let overlay = std::mem::take(&mut store.overlay);
-            let keys: Vec<Box<str>> = overlay.keys().cloned().collect();
+            keys.extend(overlay.keys().map(|key| (store.definition, key.clone())));
             store.committed.apply(overlay.into_iter());
-            let name = &self.graph.stores[store.definition].name;
-            keys.iter().for_each(|key| changed(name, key));
         }
+        keys.iter().for_each(|(store, key)| changed(&self.graph.stores[*store].name, key));
         self.rescheduled.clear();
         self.committed_stream_time = self.stream_time;
     }
@@ -285,26 +300,35 @@ impl Task {
     ) -> Result<Effects, Refusal> {
         let mut step = Step::new(&self.graph, &self.schemas, &self.stores, limits);
         // The step is dropped whole when its handler panics, so nothing half done is ever looked at.
-        catch_unwind(AssertUnwindSafe(|| work(&mut step)))
-            .unwrap_or_else(|panic| Err(Refusal::Panicked(panic_message(&*panic))))?;
+        let worked = catch_unwind(AssertUnwindSafe(|| {
+            work(&mut step)?;
+            self.deadlines(&mut step.effects);
+            Ok(())
+        }));
+        worked.unwrap_or_else(|panic| Err(Refusal::Panicked(panic_message(&*panic))))?;
         step.finish()
+    }
+
+    /// Asks the timers since when each written entry waits.
+    fn deadlines(&self, effects: &mut Effects) {
+        for write in &effects.writes {
+            for (index, schedule) in self.schedules.iter().enumerate().filter(|(_, at)| at.store == write.store) {
+                let since = &self.graph.timers[schedule.timer].since;
+                // A value that cannot be read has no deadline; the record that meets it is refused and says so.
+                let since = write.value.as_deref().and_then(|value| since(&self.schemas, value).ok().flatten());
+                effects.deadlines.push((index, write.key.clone(), since));
+            }
+        }
     }
 
     fn merge(&mut self, effects: Effects, outputs: &mut Vec<Output>) {
         outputs.extend(effects.outputs);
-        for write in effects.writes {
-            self.schedule(write.store, &write.key, write.value.as_deref());
-            self.stores[write.store].overlay.insert(write.key, write.value);
+        for (schedule, key, since) in effects.deadlines {
+            let before = self.schedules[schedule].set(&key, since);
+            self.rescheduled.push((schedule, key, before));
         }
-    }
-
-    fn schedule(&mut self, store: usize, key: &str, value: Option<&[u8]>) {
-        let Self { schedules, graph, schemas, rescheduled, .. } = self;
-        for (index, schedule) in schedules.iter_mut().enumerate().filter(|(_, schedule)| schedule.store == store) {
-            let since = &graph.timers[schedule.timer].since;
-            // A value that cannot be read has no deadline; the record that meets it is refused and says so.
-            let before = schedule.set(key, value.and_then(|value| since(schemas, value).ok().flatten()));
-            rescheduled.push((index, key.into(), before));
+        for write in effects.writes {
+            self.stores[write.store].overlay.insert(write.key, write.value);
         }
     }
 

@@ -121,7 +121,7 @@ impl TestDriver {
     fn settle(&mut self, sub_topology: usize, mut outputs: Vec<Output>) {
         let (limits, now) = (self.limits(), self.now);
         let task = &mut self.tasks[sub_topology];
-        while let Some(fired) = task.fire(now, limits, &mut outputs) {
+        while let Some(fired) = task.fire(Some(now), limits, &mut outputs) {
             if let Err(cause) = fired {
                 self.dead_letters.push(DeadLetter { topic: "timer".to_string(), value: None, cause });
             }

@@ -63,7 +63,7 @@ impl Adder {
         let input =
             Input { topic: "amounts", key: Some(name.as_bytes()), value: Some(&value), timestamp: Timestamp(at) };
         self.task.process(input, LIMITS, &mut self.outputs).unwrap();
-        while let Some(fired) = self.task.fire(Timestamp(0), LIMITS, &mut self.outputs) {
+        while let Some(fired) = self.task.fire(None, LIMITS, &mut self.outputs) {
             fired.unwrap();
         }
         self

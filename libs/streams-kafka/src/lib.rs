@@ -9,7 +9,7 @@
 //! Where to read what:
 //!
 //! - `epoch.rs`: the exactly-once protocol. [`Epoch::commit`](epoch) holds the order of its steps and why it is that order.
-//! - `thread.rs`: the loop around it; what happens when a step fails.
+//! - `thread.rs`: the loop around it; what happens when a step fails. `poll.rs`: how a batch is read.
 //! - `membership.rs`: partitions that come and go. An epoch is committed inside the revoke callback.
 //! - `restore.rs`: stores read back from their changelogs.
 //! - `caught_up.rs`: when timers by the wall clock may fire.
@@ -29,6 +29,7 @@ mod membership;
 mod metrics;
 mod outgoing;
 mod partition;
+mod poll;
 mod producer;
 mod purge;
 mod restore;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use avro_codec::{SchemaId, Schemas, Status as SchemaStatus};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use streams::{Graph, TaskId};
 use tokio::sync::watch;
@@ -15,6 +14,7 @@ use crate::caught_up::CaughtUp;
 use crate::clock::wall_clock;
 use crate::epoch::Epoch;
 use crate::membership::Membership;
+use crate::poll::poll;
 use crate::producer::{Failure, TransactionalProducer};
 use crate::purge::Purge;
 use crate::restore::{Job, Restorer};
@@ -49,10 +49,6 @@ pub(crate) struct StreamThread {
 const RESTORE_POLL: Duration = Duration::from_millis(10);
 /// Longest sleep of a thread with nothing to do.
 const IDLE_POLL: Duration = Duration::from_millis(100);
-/// Most records of one poll; what they say is on its way before the next.
-const MAX_POLL_RECORDS: usize = 1000;
-/// Most bytes of one poll.
-const MAX_POLL_BYTES: usize = 16 * 1024 * 1024;
 const SEEK_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl StreamThread {
@@ -302,59 +298,6 @@ impl StreamThread {
 
     fn epoch(&self) -> std::sync::MutexGuard<'_, Epoch> {
         self.consumer.context().epoch()
-    }
-}
-
-/// A bounded batch, and whether it left nothing behind. Partitions may come and go inside a poll: what was read before that
-/// is read again.
-fn poll(consumer: &BaseConsumer<Membership>, at_most: Duration) -> Result<(Vec<BorrowedMessage<'_>>, bool), Failure> {
-    let membership = consumer.context();
-    let mut patience = membership.epoch().patience(wall_clock(), at_most);
-    let mut batch = Vec::new();
-    let mut generation = membership.generation();
-    let mut bytes = 0;
-    let mut reports = membership.reports();
-    while batch.len() < MAX_POLL_RECORDS && bytes < MAX_POLL_BYTES {
-        let polled = consumer.poll(patience);
-        if let Some(failure) = membership.take_trouble() {
-            return Err(failure);
-        }
-        if membership.generation() != generation {
-            generation = membership.generation();
-            batch.clear();
-        }
-        match polled {
-            // What ended the poll was a report; there may be records behind it.
-            None if membership.reports() != reports => reports = membership.reports(),
-            None => return Ok((batch, true)),
-            Some(Ok(message)) => {
-                bytes += message.payload_len();
-                batch.push(message);
-            }
-            Some(Err(error)) => heed(membership, error)?,
-        }
-        patience = Duration::ZERO;
-    }
-    Ok((batch, false))
-}
-
-/// Most errors of a poll are news of connections that the client mends.
-fn heed(membership: &Membership, error: KafkaError) -> Result<(), Failure> {
-    match error {
-        KafkaError::PartitionEOF(_) => Ok(()),
-        KafkaError::MessageConsumptionFatal(_)
-        | KafkaError::MessageConsumption(
-            RDKafkaErrorCode::AutoOffsetReset
-            | RDKafkaErrorCode::BadCompression
-            | RDKafkaErrorCode::BadMessage
-            | RDKafkaErrorCode::NotImplemented
-            | RDKafkaErrorCode::TopicAuthorizationFailed
-            | RDKafkaErrorCode::GroupAuthorizationFailed,
-        ) => Err(Failure::Stop(error)),
-        error => {
-            membership.report(&error);
-            Ok(())
-        }
     }
 }
 

@@ -144,6 +144,42 @@ fn a_table_holds_the_latest_value_of_each_key_and_forgets_removed_ones() {
 }
 
 #[test]
+fn a_table_holds_what_its_topic_says_whatever_becomes_of_it_further_on() {
+    let topology = Topology::new("heat");
+    let (latest, changes) = topology.table(&LATEST);
+    changes
+        .map(|reading| {
+            assert!(reading.celsius != 13, "thirteen");
+            reading.value.clone()
+        })
+        .to(&HOT);
+    let mut driver = TestDriver::new(topology).unwrap();
+    driver.pipe(&LATEST, &reading("a", "attic", 1));
+    driver.pipe(&LATEST, &reading("a", "attic", 13));
+    driver.pipe_raw("latest", Some(b"a"), Some(b"no avro"), Timestamp(3));
+    assert_eq!(driver.stored(&latest, "a").unwrap().celsius, 13, "what was read last");
+    assert_eq!(celsius(&driver.read(&HOT)), [1]);
+    assert_eq!(driver.dead_letters().len(), 2);
+}
+
+#[test]
+fn a_timer_that_panics_over_an_entry_refuses_the_record_that_wrote_it() {
+    let topology = Topology::new("heat");
+    counting(&topology);
+    let since = |count: &Count| {
+        assert!(count.count < 2, "two");
+        Some(Timestamp(count.since))
+    };
+    topology.timer(&COUNTS, Clock::Wall, Duration::from_secs(5), since).map(|c| late(&c, c.key, c.timestamp)).to(&COLD);
+    let mut driver = TestDriver::new(topology).unwrap();
+    driver.pipe(&READINGS, &reading("a", "attic", 1));
+    driver.pipe(&READINGS, &reading("a", "attic", 2));
+    assert!(matches!(&driver.dead_letters()[0].cause, Refusal::Panicked(text) if text.contains("two")));
+    assert_eq!(driver.stored(&COUNTS, "a").unwrap().count, 1);
+    assert_eq!(celsius(&driver.read(&HOT)), [1]);
+}
+
+#[test]
 fn a_handler_that_panics_leaves_nothing_and_the_next_record_goes_on() {
     let topology = Topology::new("heat");
     counting(&topology);

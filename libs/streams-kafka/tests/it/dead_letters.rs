@@ -1,11 +1,13 @@
 //! What cannot be read is put aside; what cannot be read yet waits.
 
 use avro_codec::{AvroRecord, SchemaId};
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use test_kit::{RawRecord, eventually_blocking};
 
 use crate::rig::{Amount, DEADLINE, Rig, TOTALS, await_total, plain_adder};
 
-fn with_schema_id(mut record: RawRecord, id: u32) -> RawRecord {
+pub fn with_schema_id(mut record: RawRecord, id: u32) -> RawRecord {
     let value = record.value.as_mut().unwrap();
     value[1..5].copy_from_slice(&id.to_be_bytes());
     record
@@ -85,5 +87,31 @@ fn a_record_whose_schema_the_registry_does_not_know_is_put_aside_and_the_rest_go
     rig.schemas.refuse(unknown, "the registry does not know it".to_string());
     await_total(&streams.view(&TOTALS), "a", 5);
     assert_eq!(rig.read("adder-dead-letters").len(), 1);
+    streams.join();
+}
+
+/// Writes a record that is small only while it is packed.
+fn write_compressed(rig: &Rig, key: &str, value: &[u8]) {
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", &rig.settings.bootstrap_servers)
+        .set("compression.type", "gzip")
+        .set("message.max.bytes", "10000000")
+        .create()
+        .unwrap();
+    let topic = rig.settings.topic("amounts");
+    producer.send(BaseRecord::to(&topic).key(key).payload(value)).map_err(|(error, _)| error).unwrap();
+    producer.flush(DEADLINE).unwrap();
+}
+
+#[test]
+fn a_record_that_unpacks_to_more_than_any_topic_takes_is_put_aside_without_its_value() {
+    let rig = Rig::new(plain_adder());
+    let streams = rig.start_and_await(plain_adder());
+    write_compressed(&rig, "a", &vec![b'x'; 5_000_000]);
+    rig.write([rig.encoded("a", 10)]);
+    assert_eq!(rig.await_sums(1), [10], "what is behind it goes on");
+    let letters = rig.read("adder-dead-letters");
+    assert_eq!((letters.len(), &letters[0].value), (1, &None));
+    assert_eq!(letters[0].header_value("dead-letter-offset"), Some(&b"0"[..]));
     streams.join();
 }

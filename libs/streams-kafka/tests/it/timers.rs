@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use avro_codec::{AvroRecord, SchemaId};
 use streams::{Clock, Timestamp, Topic, Topology};
+use streams_kafka::partition_of;
 
+use crate::dead_letters::with_schema_id;
 use crate::rig::{AMOUNTS, Amount, DEADLINE, Rig, TOTALS};
 
 const FORGOTTEN: Topic<Amount> = Topic::new("forgotten", "adder", |amount| amount.till.clone());
@@ -65,6 +68,24 @@ fn a_deadline_that_passed_while_it_was_down_counts_from_when_it_has_caught_up() 
     let streams = rig.start_and_await(watch(patience));
     let forgotten = await_forgotten(&rig, 1);
     assert!(forgotten[0].cents >= started_at + 1500, "fired {} ms after the start", forgotten[0].cents - started_at);
+    streams.join();
+}
+
+#[test]
+fn no_timer_fires_behind_a_record_that_waits_for_its_schema() {
+    let patience = Duration::from_millis(300);
+    let rig = Rig::new(watch(patience));
+    let unknown = SchemaId(4712);
+    let elsewhere = (0..100).map(|n| format!("till-{n}")).find(|till| partition_of(till, 4) != partition_of("a", 4));
+    let elsewhere = elsewhere.unwrap();
+    // All of it is there before the topology starts, so its tasks have something to catch up with.
+    rig.write([rig.encoded("a", 1), with_schema_id(rig.encoded("a", 2), unknown.0), rig.encoded(&elsewhere, 1)]);
+    let streams = rig.start_and_await(watch(patience));
+    let forgotten = await_forgotten(&rig, 1);
+    assert_eq!(forgotten.iter().map(|amount| &amount.till).collect::<Vec<_>>(), [&elsewhere]);
+    rig.schemas.learn(unknown, Amount::SCHEMA).unwrap();
+    let forgotten = await_forgotten(&rig, 2);
+    assert!(forgotten.iter().any(|amount| amount.till == "a"));
     streams.join();
 }
 

@@ -9,6 +9,7 @@ mod resolver;
 use std::error::Error;
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use schema_registry_converter::async_impl::schema_registry::{SrSettings, perform_sr_call};
 use schema_registry_converter::error::SRCError;
 use schema_registry_converter::schema_registry_common::{RawError, RawRegisteredSchema, SrCall};
@@ -18,6 +19,10 @@ use crate::schemas::Binding;
 use crate::{SchemaError, SchemaId, Schemas};
 
 pub use resolver::Resolver;
+
+/// How often, and after what time, a change is tried again that another one got in the way of.
+const CONFLICT_ATTEMPTS: u32 = 20;
+const CONFLICT_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A client of one schema registry. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -144,13 +149,23 @@ impl Registry {
             Compatibility::FullTransitive => "FULL_TRANSITIVE",
             Compatibility::BackwardTransitive => "BACKWARD_TRANSITIVE",
         };
-        let request = self
-            .http
-            .put(format!("{}/config/{subject}", self.url))
-            .header("content-type", "application/vnd.schemaregistry.v1+json")
-            .body(json!({ "compatibility": level }).to_string());
-        let answer = request.send().await.and_then(reqwest::Response::error_for_status);
-        answer.map(drop).map_err(|error| unavailable(&self.url, &error))
+        let request = || {
+            let put = self.http.put(format!("{}/config/{subject}", self.url));
+            let put = put.header("content-type", "application/vnd.schemaregistry.v1+json");
+            put.body(json!({ "compatibility": level }).to_string())
+        };
+        let mut attempts = 0;
+        loop {
+            let answer = request().send().await.and_then(reqwest::Response::error_for_status);
+            match answer {
+                // Somebody else sets the level of a new subject at the same moment; then it is there.
+                Err(error) if error.status() == Some(StatusCode::CONFLICT) && attempts < CONFLICT_ATTEMPTS => {
+                    attempts += 1;
+                    tokio::time::sleep(CONFLICT_INTERVAL).await;
+                }
+                answer => return answer.map(drop).map_err(|error| unavailable(&self.url, &error)),
+            }
+        }
     }
 
     /// The id of the text under the subject.

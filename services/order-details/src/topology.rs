@@ -1,4 +1,4 @@
-use shared_schemas::{ORDER_DETAILS_VALIDATIONS, ORDERS, OrderState};
+use shared_schemas::{ORDERS, OrderState, order_validations};
 use streams::Topology;
 
 use crate::domain;
@@ -12,7 +12,7 @@ pub fn topology(options: &Options) -> Topology {
         .stream(&ORDERS)
         .filter(|order| order.state == OrderState::Created)
         .map(move |order| domain::check(&order, max_quantity, order.timestamp))
-        .to(&ORDER_DETAILS_VALIDATIONS);
+        .to(&order_validations(domain::CHECK));
     topology
 }
 
@@ -47,7 +47,7 @@ mod tests {
         driver.pipe(&ORDERS, &order("many", OrderState::Created, 11));
         driver.pipe(&ORDERS, &order("many", OrderState::Failed, 11));
         driver.pipe(&ORDERS, &order("paid", OrderState::Paid, 1));
-        let validations = driver.read(&ORDER_DETAILS_VALIDATIONS);
+        let validations = driver.read(&order_validations(domain::CHECK));
         let verdicts: Vec<_> = validations.iter().map(|v| (v.order_id.as_str(), v.result)).collect();
         assert_eq!(verdicts, [("fine", CheckResult::Pass), ("many", CheckResult::Fail)]);
         assert_eq!(validations[0].checked_at, Timestamp(2000), "the event time of the order, not a clock");

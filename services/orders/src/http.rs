@@ -90,7 +90,7 @@ async fn place(
         Ok((StatusCode::CREATED, location, Json(OrderDocument::from(&order))).into_response())
     } else {
         Err(Problem::conflict("Another order has been placed under this id.")
-            .with("order", serde_json::to_value(OrderDocument::from(&order)).unwrap_or_default()))
+            .with("order", OrderDocument::from(&order)))
     }
 }
 

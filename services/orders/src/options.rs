@@ -4,7 +4,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     /// The checks an order must pass, separated by commas; each writes `order-validations-<check>`
-    #[arg(long, env = "REQUIRED_CHECKS", value_delimiter = ',', default_value = "order-details")]
+    #[arg(long, env = "REQUIRED_CHECKS", value_delimiter = ',', default_value = "order-details", value_parser = check)]
     pub required_checks: Vec<String>,
 
     /// How long an order may wait for its verdicts before it fails, in milliseconds
@@ -16,5 +16,15 @@ impl Options {
     /// How long an order may wait for its verdicts before it fails.
     pub fn validation_deadline(&self) -> Duration {
         Duration::from_millis(self.validation_deadline_ms)
+    }
+}
+
+/// Reads the name of a check, which is part of the name of a topic.
+fn check(name: &str) -> Result<String, String> {
+    let is_legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if !name.is_empty() && name.bytes().all(is_legal) {
+        Ok(name.to_string())
+    } else {
+        Err("the name of a check is made of a–z 0–9 -".to_string())
     }
 }

@@ -8,7 +8,7 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -58,7 +58,7 @@ struct Document {
     errors: Vec<InvalidField>,
     #[serde(flatten)]
     #[schema(ignore)]
-    members: BTreeMap<&'static str, Value>,
+    members: BTreeMap<&'static str, Box<RawValue>>,
 }
 
 /// One part of a request that is not acceptable, and why.
@@ -176,9 +176,12 @@ impl Problem {
     /// Adds a member of the service's own to the document (RFC 9457, section 3.2). The standard names, `traceId` and
     /// `errors` are taken.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+    pub fn with(mut self, name: &'static str, value: impl Serialize) -> Self {
         debug_assert!(!["type", "title", "status", "detail", "traceId", "errors"].contains(&name), "`{name}` is taken");
-        self.0.document.members.insert(name, value.into());
+        // As text, so that a decimal stays the number it is. What cannot be written as JSON is left out.
+        if let Ok(value) = to_raw_value(&value) {
+            self.0.document.members.insert(name, value);
+        }
         self
     }
 
@@ -243,7 +246,7 @@ mod tests {
 
     use super::*;
 
-    fn document(problem: &Problem) -> Value {
+    fn document(problem: &Problem) -> serde_json::Value {
         serde_json::from_slice(&problem.body()).unwrap()
     }
 

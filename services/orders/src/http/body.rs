@@ -115,10 +115,11 @@ impl From<&Order> for OrderDocument {
 /// Whether an order may have this id; if not, why.
 pub fn valid_id(id: &str) -> Result<(), String> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
-    if (1..=64).contains(&id.len()) && id.bytes().all(is_allowed) {
+    // The last two are steps in a path: a client that asks for such an order asks for something else.
+    if (1..=64).contains(&id.len()) && id.bytes().all(is_allowed) && ![".", ".."].contains(&id) {
         Ok(())
     } else {
-        Err("must be 1 to 64 characters of A–Z a–z 0–9 . _ ~ -".to_string())
+        Err("must be 1 to 64 characters of A–Z a–z 0–9 . _ ~ -, and not only . or ..".to_string())
     }
 }
 

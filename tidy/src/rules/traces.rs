@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn folders_of_one_machine_are_refused() {
         assert!(
-            refuses("cd /work/main")
+            refuses("cd /work/project")
                 && refuses("\"/root/.cargo\"")
                 && refuses("see /home/ben/x")
                 && refuses("(/Users/ben/x)")

@@ -83,10 +83,13 @@ impl CaughtUp {
                 Ok(Err(_)) | Err(TryRecvError::Disconnected) => self.ends = Ends::Unknown,
             },
             Ends::Known(ends) => {
+                let settings = epoch.settings.clone();
                 for (id, assigned) in &mut epoch.tasks {
                     let has_read = |(topic, end): &(String, i64)| {
-                        let next =
-                            assigned.inputs().find(|(input, _)| topic.ends_with(input)).map_or(0, |(_, next)| next);
+                        let next = assigned
+                            .inputs()
+                            .find(|(input, _)| settings.topic(input) == *topic)
+                            .map_or(0, |(_, next)| next);
                         next.max(membership.fetched_to(topic, id.partition).unwrap_or(0)) >= *end
                     };
                     let is_waiting =

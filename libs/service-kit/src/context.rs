@@ -2,9 +2,10 @@ use std::sync::Arc;
 
 use avro_codec::AvroRecord;
 use streams::Store;
-use streams_kafka::{Journal, KafkaStreams, View};
+use streams_kafka::Journal;
 use tokio_util::sync::CancellationToken;
 
+use crate::view::{Reader, View};
 use crate::world::{self, Clock};
 
 /// What a router or a task is built from: the world it lives in, as values.
@@ -12,7 +13,7 @@ use crate::world::{self, Clock};
 pub struct Context<O> {
     pub(crate) service: &'static str,
     pub(crate) options: Arc<O>,
-    pub(crate) streams: Option<Arc<KafkaStreams>>,
+    pub(crate) reader: Option<Reader>,
     pub(crate) journal: Option<Journal>,
     pub(crate) stopping: CancellationToken,
 }
@@ -39,12 +40,13 @@ impl<O> Context<O> {
         world::derived_id(self.service, key)
     }
 
-    /// The committed state of a store of the service's topology, with blocking reads.
+    /// The committed state of a store of the service's topology, with blocking reads, of all its instances.
     ///
     /// # Panics
-    /// The service has no topology.
+    /// The topology has no such store.
     pub fn view<S: AvroRecord>(&self, store: &Store<S>) -> View<S> {
-        self.streams.as_ref().expect("only a service with a topology has stores to view").view(store)
+        let view = self.reader.as_ref().and_then(|reader| reader.view(store));
+        view.expect("only the stores of the service's own topology can be viewed")
     }
 
     /// Where what happens outside is written first.
@@ -67,7 +69,7 @@ impl<O> Clone for Context<O> {
         Self {
             service: self.service,
             options: self.options.clone(),
-            streams: self.streams.clone(),
+            reader: self.reader.clone(),
             journal: self.journal.clone(),
             stopping: self.stopping.clone(),
         }

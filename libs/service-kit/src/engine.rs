@@ -7,12 +7,14 @@ use avro_codec::registry::{Registry, RegistryError, Resolver};
 use streams::{Description, Graph, TopicDeclaration, subject};
 use streams_kafka::{Journal, KafkaStreams, Settings, Status};
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::KitOptions;
 use crate::readiness::Readiness;
 use crate::stage::Stage;
+use crate::view::Reader;
 
 /// What the readiness page calls the two things that are waited for.
 const SCHEMAS: &str = "schemas";
@@ -35,7 +37,7 @@ pub(crate) struct Plan {
 /// What a service has of Kafka.
 #[derive(Debug, Default)]
 pub(crate) struct Engine {
-    pub(crate) streams: Option<Arc<KafkaStreams>>,
+    pub(crate) reader: Option<Reader>,
     pub(crate) journal: Option<Journal>,
 }
 
@@ -88,20 +90,24 @@ impl Engine {
 
         let mut settings = Settings::new(&kit.kafka_bootstrap, kit.instance.to_string());
         settings.topic_prefix.clone_from(&kit.topic_prefix);
+        settings.stream_threads = kit.stream_threads;
+        settings.state_dir.clone_from(&kit.state_dir);
+        settings.advertised_url.clone_from(&kit.advertised_url);
         let mut engine = Self::default();
         if !plan.journaled.is_empty() {
             engine.journal = Some(Journal::new(settings.clone(), schemas.clone(), kit.journal_timeout)?);
         }
         if let Some(graph) = &plan.graph {
             let resolver = Resolver::new(registry, schemas.clone());
-            let resolve = resolver.clone();
-            let streams = KafkaStreams::start(graph.clone(), settings, schemas, move |id| resolve.request(id))
-                .context("the stream thread cannot be started")?;
+            let (graph, known, resolve) = (graph.clone(), schemas.clone(), resolver.clone());
+            let start = move || KafkaStreams::start(graph, settings, known, move |id| resolve.request(id));
+            // On a thread of its own, since it reads the disk.
+            let streams = spawn_blocking(start).await?.context("the stream threads cannot be started")?;
             let mut status = streams.status();
             let streams = Arc::new(streams);
-            stage.spawn("schema resolution", resolving(resolver, stage.stop()));
+            stage.spawn("schema resolution", resolving(resolver.clone(), stage.stop()));
             stage.spawn("the stream thread", supervised(streams.clone(), readiness.clone(), stage.stop()));
-            engine.streams = Some(streams);
+            engine.reader = Some(Reader::new(streams, schemas, resolver));
             // If the thread ends instead, the stage reports why.
             let _ = status.wait_for(|status| !matches!(status, Status::Waiting(_))).await;
         }
@@ -140,7 +146,7 @@ async fn resolving(resolver: Resolver, stop: CancellationToken) -> anyhow::Resul
 /// Reports where the streams stand until they have ended, and asks them to end when `stop` is cancelled.
 async fn supervised(streams: Arc<KafkaStreams>, readiness: Readiness, stop: CancellationToken) -> anyhow::Result<()> {
     let mut status = streams.status();
-    let report = report(&mut status, &readiness);
+    let report = report(&mut status, &readiness, &stop);
     let mut report = std::pin::pin!(report);
     tokio::select! {
         ended = report.as_mut() => return ended,
@@ -153,13 +159,23 @@ async fn supervised(streams: Arc<KafkaStreams>, readiness: Readiness, stop: Canc
     report.await
 }
 
-async fn report(status: &mut watch::Receiver<Status>, readiness: &Readiness) -> anyhow::Result<()> {
+async fn report(
+    status: &mut watch::Receiver<Status>,
+    readiness: &Readiness,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
     loop {
         let now = status.borrow_and_update().clone();
         match now {
             Status::Waiting(why) => readiness.awaiting(STREAMS, why),
             Status::Restoring(_) => readiness.awaiting(STREAMS, now.to_string()),
             Status::Running => readiness.arrived(STREAMS),
+            // Readers who come here all the same are served by asking the others.
+            Status::Left => {
+                readiness.awaiting(STREAMS, "the instance has left its group");
+                stop.cancelled().await;
+                return Ok(());
+            }
             Status::Stopped => return Ok(()),
             Status::Failed(why) => bail!(why),
         }

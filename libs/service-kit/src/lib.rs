@@ -41,7 +41,10 @@
 //!    are restored for instance. The registry counts only until here: what works from known schemas goes on without it.
 //! 5. **Supervision.** Whatever runs is watched: a task or stream thread that ends by itself is logged and ends the process
 //!    with exit code 1, for an orchestrator to start it again. There is no half-dead process.
-//! 6. **Drain**, on SIGTERM or SIGINT, within one deadline: readiness goes off, no more connections are accepted, requests
+//! 6. **Instances** of a service share its partitions. A [`View`] reads of all of them: what another instance serves is asked
+//!    from its admin port, whose address the broker tells. `POST /leave` there gives the partitions away for good, before
+//!    an instance is stopped that is not to come back.
+//! 7. **Drain**, on SIGTERM or SIGINT, within one deadline: readiness goes off, no more connections are accepted, requests
 //!    in flight are answered (they still see their commits), those that wait too long are told to come again; then the
 //!    streams commit and end; then the admin port. The exit code is 0. A second signal ends the process at once.
 //!
@@ -62,15 +65,19 @@ pub mod http;
 mod logging;
 mod metrics;
 mod options;
+mod peers;
 mod process;
 mod readiness;
 mod service;
 mod signals;
 mod stage;
+mod stores;
+mod view;
 mod world;
 
 pub use context::Context;
 pub use options::{KitOptions, LogFormat, milliseconds};
 pub use service::Service;
-pub use streams_kafka::{Journal, JournalError, View, ViewError};
+pub use streams_kafka::{Journal, JournalError, ViewError};
+pub use view::View;
 pub use world::Clock;

@@ -1,6 +1,8 @@
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::Uri;
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
@@ -26,6 +28,18 @@ pub struct KitOptions {
     #[arg(long, env = "INSTANCE", default_value = "0", value_name = "NUMBER")]
     pub instance: u32,
 
+    /// Threads that share the partitions of this instance, each with a consumer and a transactional producer of its own
+    #[arg(long, env = "STREAM_THREADS", default_value = "1", value_name = "NUMBER", value_parser = stream_threads)]
+    pub stream_threads: usize,
+
+    /// Directory for the stores, so that a restart reads only what came since; without it they are kept in memory
+    #[arg(long, env = "STATE_DIR", value_name = "PATH")]
+    pub state_dir: Option<PathBuf>,
+
+    /// Where the other instances of the service reach this one's admin port; unless given, where --admin-listen says
+    #[arg(long, env = "ADVERTISED_URL", value_name = "http://HOST:PORT", value_parser = advertised_url)]
+    pub advertised_url: Option<String>,
+
     /// Milliseconds in which the brokers must acknowledge what is journaled; shorter than a request may take
     #[arg(long = "journal-timeout-ms", env = "JOURNAL_TIMEOUT_MS", default_value = "5000", value_name = "MS")]
     #[arg(value_parser = milliseconds)]
@@ -36,7 +50,7 @@ pub struct KitOptions {
     #[arg(help_heading = "Process")]
     pub listen: SocketAddr,
 
-    /// Where probes and metrics are served: /livez, /readyz, /metrics
+    /// Where probes, metrics and the other instances are served: /livez, /readyz, /metrics, /leave, /stores
     #[arg(long, env = "ADMIN_LISTEN", default_value = "127.0.0.1:9464", value_name = "ADDRESS:PORT")]
     #[arg(help_heading = "Process")]
     pub admin_listen: SocketAddr,
@@ -92,6 +106,26 @@ fn topic_prefix(text: &str) -> Result<String, String> {
     }
 }
 
+fn stream_threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=64) => Ok(number),
+        _ => Err("a whole number between 1 and 64 is wanted".to_owned()),
+    }
+}
+
+fn advertised_url(text: &str) -> Result<String, String> {
+    let text = text.strip_suffix('/').unwrap_or(text);
+    // What is read must be all there is: no path, no query, no name of a user.
+    let is_host_and_port = |url: &Uri| match (url.host(), url.port_u16()) {
+        (Some(host), Some(port)) => text == format!("http://{host}:{port}"),
+        _ => false,
+    };
+    match text.parse() {
+        Ok(url) if is_host_and_port(&url) => Ok(text.to_owned()),
+        _ => Err("http://, a host, a colon and a port are wanted, and no path".to_owned()),
+    }
+}
+
 fn log_filter(text: &str) -> Result<String, String> {
     EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
@@ -131,12 +165,31 @@ mod tests {
             ["--log", "a=b=c"],
             ["--log-format", "xml"],
             ["--instance", "-1"],
+            ["--stream-threads", "0"],
+            ["--stream-threads", "65"],
+            ["--advertised-url", "heat-0:9464"],
+            ["--advertised-url", "https://heat-0:9464"],
+            ["--advertised-url", "http://heat-0"],
+            ["--advertised-url", "http://heat-0:9464/stores"],
+            ["--advertised-url", "http://heat-0:9464#a"],
+            ["--advertised-url", "http://me@heat-0:9464"],
+            ["--advertised-url", "http://heat-0:9464?a"],
             ["--http-max-connections", "0"],
         ];
         for [option, value] in refused {
             let error = parsed(&[&format!("{option}={value}")]).unwrap_err();
             assert!(error.contains(option) && error.contains(value), "{error}");
         }
+    }
+
+    #[test]
+    fn an_instance_is_advertised_by_host_and_port() {
+        for url in ["http://heat-0.heat:9464", "http://127.0.0.1:1", "http://[::1]:9464"] {
+            let kit = parsed(&["--advertised-url", url]).unwrap();
+            assert_eq!(kit.advertised_url.as_deref(), Some(url));
+        }
+        let kit = parsed(&["--advertised-url", "http://heat-0:9464/"]).unwrap();
+        assert_eq!(kit.advertised_url.as_deref(), Some("http://heat-0:9464"));
     }
 
     #[test]

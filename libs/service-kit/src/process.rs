@@ -6,9 +6,11 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use axum::Router;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::gethostname;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::Streams;
 use crate::engine::{Engine, Plan};
 use crate::http::{Limits, Problem, Server, document};
 use crate::metrics::Metrics;
@@ -55,7 +57,7 @@ impl Process {
     ) -> anyhow::Result<Infallible> {
         raise_file_limit();
         let metrics = Metrics::install(plan.service, self.kit.instance)?;
-        let admin = listening(self.kit.admin_listen, Limits::default(), "--admin-listen").await?;
+        let admin = listening(self.kit.admin_listen, admin::limits(), "--admin-listen").await?;
         let front = match &service.http {
             Some(_) => Some(listening(self.kit.listen, self.kit.http.clone(), "--listen").await?),
             None => None,
@@ -64,15 +66,20 @@ impl Process {
         if let Some(server) = &front {
             tracing::info!(address = %server.address(), "HTTP requests are taken");
         }
-        let admin_router = admin::router(self.readiness.clone(), metrics);
+        self.kit.advertised_url.get_or_insert_with(|| reachable_url(admin.address()));
+        let streams = Streams::default();
+        let admin_router = admin::router(self.readiness.clone(), metrics, streams.clone());
         let stop = self.admin.stop();
         self.admin.spawn("the admin port", serving(admin, admin_router, stop, Duration::ZERO));
 
         let engine = self.engine_started(plan, front.as_ref()).await?;
+        if let Some(reader) = &engine.reader {
+            streams.arrived(reader.streams().clone());
+        }
         let context = Context {
             service: plan.service,
             options,
-            streams: engine.streams,
+            reader: engine.reader,
             journal: engine.journal,
             stopping: self.front.stop(),
         };
@@ -137,6 +144,16 @@ impl Process {
 
 async fn listening(address: SocketAddr, limits: Limits, option: &str) -> anyhow::Result<Server> {
     Server::bind(address, limits).await.with_context(|| format!("{option} {address}"))
+}
+
+/// Where the others of the service find this instance, if nobody says otherwise: on this machine, by its name if the port is
+/// open on all its addresses.
+fn reachable_url(admin: SocketAddr) -> String {
+    let host = if admin.ip().is_unspecified() { gethostname().ok() } else { None };
+    match host.and_then(|host| host.into_string().ok()) {
+        Some(host) => format!("http://{host}:{}", admin.port()),
+        None => format!("http://{admin}"),
+    }
 }
 
 async fn serving(server: Server, router: Router, stop: CancellationToken, grace: Duration) -> anyhow::Result<()> {

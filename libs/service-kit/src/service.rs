@@ -124,6 +124,7 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
         for id in ids {
             let means_something = match id.as_str() {
                 "listen" => self.http.is_some(),
+                "stream_threads" | "state_dir" | "advertised_url" => self.topology.is_some(),
                 "journal_timeout" => !self.journaled.is_empty(),
                 "kafka_bootstrap" | "schema_registry_url" | "topic_prefix" => uses_kafka,
                 name if name.starts_with("http_") => self.http.is_some(),

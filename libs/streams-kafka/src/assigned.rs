@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use streams::{Limits, Output, Task, Timestamp};
+use streams::{Checkpoint, Limits, Output, Refusal, StoreError, Task, Timestamp};
+
+use crate::producer::Failure;
 
 /// A task of this thread, with the positions of its inputs.
 #[derive(Debug)]
@@ -10,6 +12,8 @@ pub(crate) struct Assigned {
     /// A timer wrote something: the transaction must carry a position even if none moved.
     is_touched: bool,
     has_committed: bool,
+    /// Its timers stand, if nothing is restored from here on.
+    is_restored: bool,
     is_ready: bool,
 }
 
@@ -21,9 +25,10 @@ struct Position {
 }
 
 impl Assigned {
-    /// A task whose inputs begin at the given offsets; not ready before its stores are restored.
-    pub(crate) fn new(task: Task) -> Self {
-        Self { task, inputs: BTreeMap::new(), is_touched: false, has_committed: false, is_ready: false }
+    /// A task that has inputs yet to be told where they begin; not ready before its stores are restored. `is_restored`:
+    /// it was suspended when they were.
+    pub(crate) fn new(task: Task, is_restored: bool) -> Self {
+        Self { task, inputs: BTreeMap::new(), is_touched: false, has_committed: false, is_restored, is_ready: false }
     }
 
     /// Lets an input begin at `offset`: it was never committed.
@@ -44,9 +49,30 @@ impl Assigned {
         self.has_committed
     }
 
+    /// Records were read back into its stores.
+    pub(crate) fn restoring(&mut self) {
+        self.is_restored = false;
+    }
+
     /// The stores are restored.
-    pub(crate) fn make_ready(&mut self) {
+    pub(crate) fn make_ready(&mut self) -> Result<(), StoreError> {
+        if !self.is_restored {
+            self.task.restored()?;
+        }
+        self.is_restored = true;
         self.is_ready = true;
+        Ok(())
+    }
+
+    /// Notes in the stores that they are up to date.
+    pub(crate) fn touch_stores(&self) -> Result<(), StoreError> {
+        let restorations = self.task.restorations().into_iter();
+        let mut stores = restorations.filter_map(|restoration| self.task.store(&restoration.store));
+        stores.try_for_each(|store| store.apply(&mut std::iter::empty(), None))
+    }
+
+    pub(crate) fn is_restored(&self) -> bool {
+        self.is_restored
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -66,13 +92,21 @@ impl Assigned {
     }
 
     /// Fires everything that is due, by the wall clock only if its time is given.
-    pub(crate) fn fire(&mut self, wall: Option<Timestamp>, limits: Limits, outputs: &mut Vec<Output>) {
+    pub(crate) fn fire(
+        &mut self,
+        wall: Option<Timestamp>,
+        limits: Limits,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Failure> {
         while let Some(fired) = self.task.fire(wall, limits, outputs) {
-            if let Err(refusal) = fired {
+            match fired {
+                Ok(()) => {}
+                Err(Refusal::Broken(error)) => return Err(Failure::Broken(error)),
                 // There is no record to put aside; the entry stays in its store.
-                tracing::error!(task = %self.task.id(), %refusal, "a timer could not be handled");
+                Err(refusal) => tracing::error!(task = %self.task.id(), %refusal, "a timer could not be handled"),
             }
         }
+        Ok(())
     }
 
     pub(crate) fn touch(&mut self) {
@@ -98,10 +132,21 @@ impl Assigned {
         self.inputs.iter().map(|(topic, position)| (&**topic, position.committed))
     }
 
-    /// The positions are committed.
-    pub(crate) fn committed(&mut self) {
+    /// The epoch is committed: its changes become the state, its positions the committed ones. `checkpoint` is asked how
+    /// far a changelog was written; a table has come as far as its input.
+    pub(crate) fn commit(
+        &mut self,
+        checkpoint: impl Fn(&str) -> Option<Checkpoint>,
+        changed: impl FnMut(&str, &str),
+    ) -> Result<(), StoreError> {
+        let moved = |topic: &str| {
+            let position = self.inputs.get(topic).filter(|position| position.next != position.committed)?;
+            Some(Checkpoint { offset: position.next, timestamp: 0 })
+        };
+        self.task.commit(|topic| checkpoint(topic).or_else(|| moved(topic)), changed)?;
         self.is_touched = false;
         self.inputs.values_mut().for_each(|position| position.committed = position.next);
+        Ok(())
     }
 
     /// The positions are where the last commit left them.

@@ -13,7 +13,7 @@ use rdkafka::Message;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::message::{BorrowedMessage, Headers};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use streams::{Graph, Input, Limits, Output, TaskId, Timestamp};
+use streams::{Checkpoint, Graph, Input, Limits, Output, Refusal, TaskId, Timestamp};
 
 use crate::Settings;
 use crate::assigned::Assigned;
@@ -120,7 +120,7 @@ impl Epoch {
         };
         self.outputs.clear();
         let processed = assigned.task.process(input, limits, &mut self.outputs);
-        assigned.fire(None, limits, &mut self.outputs);
+        assigned.fire(None, limits, &mut self.outputs)?;
         assigned.advance(topic, offset + 1);
         self.progress.is_changed |= assigned.task.changes().next().is_some();
         self.progress.opened_at.get_or_insert_with(Stopwatch::start);
@@ -128,6 +128,7 @@ impl Epoch {
         self.send_outputs(traceparent(message), now)?;
         match processed {
             Ok(()) => Ok(()),
+            Err(Refusal::Broken(error)) => Err(Failure::Broken(error)),
             Err(refusal) => {
                 self.metrics.dead_letters.add(1, &self.metrics.labels);
                 tracing::warn!(topic, partition, offset, %refusal, "a record goes to the dead letters");
@@ -144,7 +145,7 @@ impl Epoch {
         self.outputs.clear();
         for assigned in self.tasks.values_mut().filter(|assigned| assigned.is_ready()) {
             if assigned.task.next_deadline().is_some_and(|deadline| deadline <= now) {
-                assigned.fire(Some(now), limits, &mut self.outputs);
+                assigned.fire(Some(now), limits, &mut self.outputs)?;
                 assigned.touch();
                 self.progress.is_changed |= assigned.task.changes().next().is_some();
                 self.progress.opened_at.get_or_insert_with(Stopwatch::start);
@@ -191,24 +192,33 @@ impl Epoch {
             return Ok(());
         }
         let start = Stopwatch::start();
-        for assigned in self.tasks.values() {
+        let now = wall_clock().as_millis();
+        for (place, assigned) in self.tasks.values().enumerate() {
             for (changelog, key, value) in assigned.task.changes() {
                 self.producer.send(Outgoing {
                     topic: &self.names.changelogs[changelog],
                     partition: Some(assigned.task.id().partition),
                     key: Some(key.as_bytes()),
                     value,
-                    timestamp: wall_clock().as_millis(),
+                    timestamp: now,
                     headers: None,
+                    mark: self.names.mark(place, changelog),
                 })?;
             }
         }
         self.producer.await_acknowledgements()?;
         self.producer.send_offsets(&self.positions(), group)?;
+        let ending = Stopwatch::start();
         self.producer.commit()?;
-        for assigned in self.tasks.values_mut() {
-            assigned.committed();
-            assigned.task.commit(|store, key| self.shares.wake(store, key));
+        self.metrics.end_transaction_seconds.record(ending.elapsed().as_secs_f64(), &self.metrics.labels);
+        let landed = self.producer.take_offsets();
+        for (place, assigned) in self.tasks.values_mut().enumerate() {
+            let checkpoint = |topic: &str| {
+                let changelog = self.names.changelog(&self.settings.topic(topic))?;
+                let offset = landed.get(&self.names.mark(place, changelog))? + 1;
+                Some(Checkpoint { offset, timestamp: now })
+            };
+            assigned.commit(checkpoint, |store, key| self.shares.wake(store, key)).map_err(Failure::Broken)?;
         }
         self.metrics.epoch_records.record(self.progress.records as u64, &self.metrics.labels);
         self.metrics.records.add(self.progress.records as u64, &self.metrics.labels);
@@ -235,12 +245,13 @@ impl Epoch {
         }
     }
 
-    /// Gives all tasks back.
-    pub(crate) fn withdraw_all(&mut self) {
+    /// Gives all tasks back. What they were is kept for a while: most come back.
+    pub(crate) fn withdraw_all(&mut self, mut suspend: impl FnMut(Assigned)) {
         for (id, assigned) in std::mem::take(&mut self.tasks) {
             for restoration in assigned.task.restorations() {
                 self.shares.withdraw(&restoration.store, id.partition);
             }
+            suspend(assigned);
         }
         self.held.clear();
     }
@@ -283,9 +294,22 @@ impl Epoch {
                 value: Some(&output.value),
                 timestamp: output.timestamp.as_millis(),
                 headers: Some(output_headers(traceparent, now)),
+                mark: 0,
             })?;
         }
         Ok(())
+    }
+}
+
+impl Names {
+    /// Which changelog has this name.
+    fn changelog(&self, topic: &str) -> Option<usize> {
+        self.changelogs.iter().position(|name| name == topic)
+    }
+
+    /// A number above 0 for what the task in this place writes to a changelog.
+    fn mark(&self, place: usize, changelog: usize) -> usize {
+        1 + place * self.changelogs.len() + changelog
     }
 }
 

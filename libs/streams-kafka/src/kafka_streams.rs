@@ -1,6 +1,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -8,9 +8,14 @@ use avro_codec::{AvroRecord, SchemaId, Schemas};
 use streams::{Graph, Store};
 use tokio::sync::watch;
 
-use crate::thread::{StreamThread, World};
+use crate::disk::StateDirectory;
+use crate::owners::{self, Owners};
+use crate::status::ThreadStatus;
+use crate::stores::Suspended;
+use crate::thread::StreamThread;
 use crate::topics::{self, TopicsError};
-use crate::view::{Shares, View};
+use crate::view::{EncodedView, Shares, View};
+use crate::world::{Wish, World};
 use crate::{Settings, Status, StreamsError, metrics};
 
 /// A topology at work: waits for what it needs, joins its group, restores its stores, processes exactly once, until it is
@@ -20,45 +25,65 @@ pub struct KafkaStreams {
     shares: Arc<Shares>,
     schemas: Schemas,
     status: watch::Receiver<Status>,
-    is_stopping: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    wish: Arc<Wish>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// Between two looks for what is not there yet.
 const WAIT_INTERVAL: Duration = Duration::from_millis(200);
 
 impl KafkaStreams {
-    /// Starts the stream thread. Returns at once; [`KafkaStreams::status`] tells how it goes.
+    /// Starts the stream threads. Returns at once; [`KafkaStreams::status`] tells how it goes.
     ///
     /// `schemas` must already be bound for every topic the graph writes. `resolve` asks for the schema of an id that
     /// turned up in a record; it returns at once, and the answer shows in `schemas`.
+    ///
+    /// # Errors
+    /// The directory of the stores cannot be used, or no thread can be started.
     pub fn start(
         graph: Arc<Graph>,
         settings: Settings,
         schemas: Schemas,
         resolve: impl Fn(SchemaId) + Send + Sync + 'static,
-    ) -> std::io::Result<Self> {
-        let shares = Arc::new(Shares::default());
-        for sub_topology in graph.describe().sub_topologies {
-            let topic = graph.inputs().find(|topic| sub_topology.sources.contains(&topic.name));
-            let partitions = topic.map_or(streams::DEFAULT_PARTITIONS, |topic| topic.partitions);
-            sub_topology.stores.keys().for_each(|store| shares.declare(store, partitions));
-        }
+    ) -> Result<Self, StreamsError> {
+        let shares = Arc::new(Shares::new(Owners::new(&graph, &settings)));
         metrics::observe_waiters(graph.name(), shares.clone());
-        let (sender, status) = watch::channel(Status::Waiting("the broker".to_string()));
-        let is_stopping = Arc::new(AtomicBool::new(false));
-        let name = format!("{}-streams", graph.name());
-        let world = World {
-            graph,
-            settings,
-            schemas: schemas.clone(),
+        let directory = settings.state_dir.as_ref().map(|root| {
+            let name = settings.topic(&format!("{}-{}", graph.name(), settings.instance));
+            StateDirectory::open(&root.join(name)).map(Arc::new)
+        });
+        let directory = directory.transpose()?;
+        let (statuses, status) = ThreadStatus::of_threads(settings.stream_threads);
+        let mut streams = Self {
             shares: shares.clone(),
-            resolve: Arc::new(resolve),
-            status: sender,
-            is_stopping: is_stopping.clone(),
+            schemas: schemas.clone(),
+            status,
+            wish: Arc::default(),
+            threads: Vec::new(),
         };
-        let thread = thread::Builder::new().name(name).spawn(move || work(&world))?;
-        Ok(Self { shares, schemas, status, is_stopping, thread: Some(thread) })
+        if shares.owners().has_stores() {
+            owners::describe(shares.clone(), settings.clone(), graph.name())
+                .map_err(|error| StreamsError::Configuration(error.to_string()))?;
+        }
+        let (resolve, suspended) = (Arc::new(resolve), Arc::new(Suspended::default()));
+        for (thread, status) in statuses.into_iter().enumerate() {
+            let name = format!("{}-streams-{thread}", graph.name());
+            let world = World {
+                graph: graph.clone(),
+                settings: settings.clone(),
+                schemas: schemas.clone(),
+                shares: shares.clone(),
+                directory: directory.clone(),
+                suspended: suspended.clone(),
+                resolve: resolve.clone(),
+                wish: streams.wish.clone(),
+                thread,
+                status,
+            };
+            let spawned = thread::Builder::new().name(name).spawn(move || work(&world));
+            streams.threads.push(spawned.map_err(|error| StreamsError::Configuration(error.to_string()))?);
+        }
+        Ok(streams)
     }
 
     /// Where it stands.
@@ -71,16 +96,31 @@ impl KafkaStreams {
         View::new(store, self.shares.clone(), self.schemas.clone())
     }
 
-    /// Asks it to stop: what is open is committed, the partitions are given back. [`Status::Stopped`] follows.
-    pub fn stop(&self) {
-        self.is_stopping.store(true, Ordering::Release);
+    /// The same of the store of this name, with values as they are stored.
+    pub fn encoded_view(&self, store: &str) -> Option<EncodedView> {
+        self.shares.owners().has_store(store).then(|| EncodedView::new(store, self.shares.clone()))
     }
 
-    /// Waits for the thread to end.
+    /// Asks it to stop: what is open is committed. [`Status::Stopped`] follows, unless it has left before. The instance
+    /// keeps its place in the group for the session timeout, so that a restart takes the same partitions back without a
+    /// rebalance (KIP-345); nobody else serves them meanwhile.
+    pub fn stop(&self) {
+        self.wish.stop.store(true, Ordering::Release);
+    }
+
+    /// Asks it to leave the group for good, before it is stopped: what is open is committed, the partitions go to the
+    /// other instances at once. [`Status::Left`] follows.
+    pub fn leave(&self) {
+        self.wish.leave.store(true, Ordering::Release);
+    }
+
+    /// Waits for the threads to end.
     pub fn join(mut self) {
         self.stop();
-        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
-            tracing::error!("the stream thread panicked");
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a stream thread panicked");
+            }
         }
     }
 }
@@ -88,31 +128,32 @@ impl KafkaStreams {
 impl Drop for KafkaStreams {
     fn drop(&mut self) {
         self.stop();
+        self.shares.owners().end();
     }
 }
 
 fn work(world: &World) {
     // A panic has printed its message; what is left is to say that nothing works here any more.
     let ended = catch_unwind(AssertUnwindSafe(|| attempts(world)));
-    let status = match ended {
+    world.status.set(match ended {
         Err(_) => Status::Failed("the stream thread panicked".to_string()),
-        Ok(Err(error)) if !world.is_stopping.load(Ordering::Acquire) => Status::Failed(error.to_string()),
+        Ok(Err(error)) if !world.wish.to_stop() => Status::Failed(error.to_string()),
+        Ok(Ok(())) if !world.wish.to_stop() => Status::Left,
         Ok(_) => Status::Stopped,
-    };
-    world.status.send_replace(status);
+    });
 }
 
 /// Joins the group, and joins it anew when client and broker have lost each other for good.
 fn attempts(world: &World) -> Result<(), StreamsError> {
     loop {
         await_topics(world)?;
-        if world.is_stopping.load(Ordering::Acquire) {
+        if world.wish.to_end() {
             return Ok(());
         }
         match StreamThread::join(world.clone()).and_then(StreamThread::run) {
-            Err(StreamsError::Kafka(error)) if !world.is_stopping.load(Ordering::Acquire) => {
+            Err(StreamsError::Kafka(error)) if !world.wish.to_end() => {
                 tracing::warn!(%error, "the stream thread begins anew");
-                world.status.send_replace(Status::Waiting(format!("the broker ({error})")));
+                world.status.set(Status::Waiting(format!("the broker ({error})")));
                 thread::sleep(WAIT_INTERVAL);
             }
             ended => return ended,
@@ -121,14 +162,11 @@ fn attempts(world: &World) -> Result<(), StreamsError> {
 }
 
 fn await_topics(world: &World) -> Result<(), StreamsError> {
-    while !world.is_stopping.load(Ordering::Acquire) {
+    while !world.wish.to_end() {
         match topics::check(&world.settings, &world.graph) {
             Ok(()) => return Ok(()),
             Err(TopicsError::Different(what)) => return Err(StreamsError::Configuration(what)),
-            Err(waiting) => {
-                let waiting = Status::Waiting(waiting.to_string());
-                world.status.send_if_modified(|status| std::mem::replace(status, waiting.clone()) != waiting);
-            }
+            Err(waiting) => world.status.set(Status::Waiting(waiting.to_string())),
         }
         thread::sleep(WAIT_INTERVAL);
     }

@@ -13,7 +13,7 @@
 //! - `membership.rs`: partitions that come and go. An epoch is committed inside the revoke callback.
 //! - `restore.rs`: stores read back from their changelogs.
 //! - `caught_up.rs`: when timers by the wall clock may fire.
-//! - `view.rs`: blocking reads of committed state.
+//! - `view.rs`: blocking reads of committed state; `owners.rs`: who serves what is not served here.
 //!
 //! The client library is librdkafka, which knows transactions v1 only (no KIP-890 part 2): see ADR 0007 for what follows.
 
@@ -21,6 +21,7 @@ mod assigned;
 mod caught_up;
 mod client_log;
 mod clock;
+mod disk;
 mod epoch;
 pub mod headers;
 mod journal;
@@ -28,6 +29,7 @@ mod kafka_streams;
 mod membership;
 mod metrics;
 mod outgoing;
+mod owners;
 mod partition;
 mod poll;
 mod producer;
@@ -35,15 +37,18 @@ mod purge;
 mod restore;
 mod settings;
 mod status;
+mod stores;
 mod thread;
 mod topics;
 mod view;
+mod world;
 
 pub use journal::{Coordinates, Journal, JournalError};
 pub use kafka_streams::KafkaStreams;
+pub use owners::Owner;
 pub use partition::partition_of;
 pub use rdkafka::error::KafkaError;
 pub use settings::Settings;
 pub use status::{Status, StreamsError};
 pub use topics::{TopicsError, create as create_topics};
-pub use view::{View, ViewError};
+pub use view::{EncodedView, View, ViewError, Watch};

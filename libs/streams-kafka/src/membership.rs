@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -10,17 +10,21 @@ use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
-use streams::{Task, TaskId, Timestamp};
+use streams::{StoreError, Task, TaskId, Timestamp};
 
 use crate::assigned::Assigned;
 use crate::client_log::ClientLog;
 use crate::epoch::Epoch;
 use crate::producer::Failure;
+use crate::stores::{Stores, Suspended};
 
 /// A stream thread as a member of its group: takes tasks when partitions are assigned, gives them back when they are
 /// revoked. The callbacks run inside the thread's own `poll`.
 pub(crate) struct Membership {
     epoch: Mutex<Epoch>,
+    stores: Stores,
+    suspended: Arc<Suspended>,
+    thread: usize,
     /// Grows with every assignment: records polled before it are not to be processed after it.
     generation: AtomicU64,
     fetched_to: Mutex<HashMap<(String, i32), i64>>,
@@ -32,9 +36,13 @@ pub(crate) struct Membership {
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Membership {
-    pub(crate) fn new(epoch: Epoch) -> Self {
+    /// The stream thread number `thread` of its process.
+    pub(crate) fn new(epoch: Epoch, stores: Stores, suspended: Arc<Suspended>, thread: usize) -> Self {
         Self {
             epoch: Mutex::new(epoch),
+            stores,
+            suspended,
+            thread,
             generation: AtomicU64::new(0),
             fetched_to: Mutex::default(),
             reports: AtomicU64::new(0),
@@ -84,40 +92,54 @@ impl Membership {
     }
 
     /// Takes the tasks of the partitions. Blocks the poll it runs in until the broker has said what was committed.
-    fn assign(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) -> Result<(), KafkaError> {
+    fn assign(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) -> Result<(), Failure> {
         self.forget_fetched();
         let mut epoch = self.epoch();
+        let rejoin = |error: KafkaError| Failure::Rejoin(error);
         let committed = match consumer.committed_offsets(partitions.clone(), CALL_TIMEOUT) {
             Ok(committed) => committed,
-            Err(_) => consumer.committed_offsets(partitions.clone(), CALL_TIMEOUT)?,
+            Err(_) => consumer.committed_offsets(partitions.clone(), CALL_TIMEOUT).map_err(rejoin)?,
         };
         let mut start = TopicPartitionList::new();
         for element in committed.elements() {
-            element.error()?;
+            element.error().map_err(rejoin)?;
             let (name, partition) = (element.topic(), element.partition());
             let topic = name.strip_prefix(&*epoch.settings.topic_prefix).unwrap_or(name);
             let Some(sub_topology) = epoch.graph.sub_topology(topic) else { continue };
             let offset = match element.offset() {
                 Offset::Offset(offset) => offset,
-                _ => consumer.fetch_watermarks(name, partition, CALL_TIMEOUT)?.0,
+                _ => consumer.fetch_watermarks(name, partition, CALL_TIMEOUT).map_err(rejoin)?.0,
             };
-            start.add_partition_offset(name, partition, Offset::Offset(offset))?;
+            start.add_partition_offset(name, partition, Offset::Offset(offset)).map_err(rejoin)?;
             let id = TaskId { sub_topology, partition };
-            let (graph, schemas) = (epoch.graph.clone(), epoch.schemas.clone());
-            let assigned = epoch.tasks.entry(id).or_insert_with(|| Assigned::new(Task::new(graph, schemas, id)));
+            if !epoch.tasks.contains_key(&id) {
+                let task = self.task(&epoch, id).map_err(Failure::Broken)?;
+                epoch.tasks.insert(id, task);
+            }
+            let Some(assigned) = epoch.tasks.get_mut(&id) else { continue };
             if matches!(element.offset(), Offset::Offset(_)) {
                 assigned.resume_at(topic, offset, element.metadata().parse().ok().map(Timestamp));
             } else {
                 assigned.begin_at(topic, offset);
             }
         }
-        consumer.assign(&start)?;
+        self.suspended.close(self.thread);
+        consumer.assign(&start).map_err(rejoin)?;
         // Nothing is read before the stores are restored.
-        consumer.pause(&start)?;
+        consumer.pause(&start).map_err(rejoin)?;
         epoch.group = consumer.group_metadata();
         self.generation.fetch_add(1, Ordering::Release);
-        tracing::info!(partitions = start.count(), "partitions assigned");
+        tracing::info!(thread = self.thread, partitions = start.count(), "partitions assigned");
         Ok(())
+    }
+
+    /// A task as it was when it was suspended, or with what local state there is.
+    fn task(&self, epoch: &Epoch, id: TaskId) -> Result<Assigned, StoreError> {
+        if let Some(suspended) = self.suspended.take(id) {
+            return Ok(Assigned::new(suspended.task, suspended.is_restored));
+        }
+        let stores = self.stores.open(&epoch.settings, &epoch.graph, id)?;
+        Ok(Assigned::new(Task::with_stores(epoch.graph.clone(), epoch.schemas.clone(), id, stores), false))
     }
 
     /// Commits what was done for the partitions before they are somebody else's; if they already are, there is nothing
@@ -130,9 +152,19 @@ impl Membership {
         if ended.is_err() {
             epoch.forget();
         }
-        epoch.withdraw_all();
+        epoch.withdraw_all(|assigned| {
+            if !thread::panicking() {
+                let touched = assigned.touch_stores();
+                let is_restored = assigned.is_restored();
+                match touched {
+                    Ok(()) => self.suspended.put(self.thread, assigned.task, is_restored),
+                    Err(error) => tracing::error!(%error, "a store cannot be kept"),
+                }
+            }
+        });
         epoch.group = None;
         self.generation.fetch_add(1, Ordering::Release);
+        tracing::info!(thread = self.thread, is_lost, "partitions revoked");
         consumer.unassign().map_err(Failure::Rejoin)?;
         ended
     }
@@ -159,10 +191,9 @@ impl ConsumerContext for Membership {
         let done = match event {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
                 let assigned = self.assign(consumer, partitions);
-                assigned.map_err(|error| {
+                assigned.inspect_err(|_| {
                     // A client that is told neither yes nor no can never be closed.
                     let _ = consumer.unassign();
-                    Failure::Rejoin(error)
                 })
             }
             _ => self.revoke(consumer),

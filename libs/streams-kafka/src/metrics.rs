@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use opentelemetry::metrics::{Counter, Histogram};
+use opentelemetry::metrics::{Counter, Gauge, Histogram};
 use opentelemetry::{KeyValue, global};
 
 use crate::view::Shares;
@@ -14,6 +14,8 @@ pub(crate) struct Metrics {
     pub(crate) rebuilds: Counter<u64>,
     pub(crate) dead_letters: Counter<u64>,
     pub(crate) restored_records: Counter<u64>,
+    pub(crate) restore_remaining_records: Gauge<u64>,
+    pub(crate) end_transaction_seconds: Histogram<f64>,
     pub(crate) labels: [KeyValue; 1],
 }
 
@@ -27,6 +29,12 @@ impl Metrics {
                 .f64_histogram("streams_commit_duration")
                 .with_unit("s")
                 .with_description("From the decision to commit an epoch until its state can be read")
+                .with_boundaries(seconds.clone())
+                .build(),
+            end_transaction_seconds: meter
+                .f64_histogram("streams_end_transaction_duration")
+                .with_unit("s")
+                .with_description("From EndTxn to its answer; one that takes long costs the producer")
                 .with_boundaries(seconds)
                 .build(),
             epoch_records: meter
@@ -48,8 +56,23 @@ impl Metrics {
                 .u64_counter("streams_restored_records")
                 .with_description("Changelog records read back into stores")
                 .build(),
+            restore_remaining_records: meter
+                .u64_gauge("streams_restore_remaining_records")
+                .with_description("Changelog records that are still to be read back into the share being restored")
+                .build(),
             labels: [KeyValue::new("service", service.to_string())],
         }
+    }
+}
+
+impl Metrics {
+    /// So many changelog records are still to be read.
+    pub(crate) fn restoring(&self, remaining_records: u64) {
+        self.restore_remaining_records.record(remaining_records, &self.labels);
+    }
+
+    pub(crate) fn labels_with(&self, name: &'static str, value: &'static str) -> [KeyValue; 2] {
+        [self.labels[0].clone(), KeyValue::new(name, value)]
     }
 }
 

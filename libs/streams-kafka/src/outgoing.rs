@@ -53,5 +53,6 @@ pub(crate) fn dead_letter<'a>(
         value: message.payload().filter(|_| fits),
         timestamp: now.as_millis(),
         headers: Some(headers),
+        mark: 0,
     }
 }

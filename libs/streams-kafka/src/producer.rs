@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -10,6 +11,7 @@ use rdkafka::message::{DeliveryResult, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::{ClientContext, Message};
+use streams::StoreError;
 
 use crate::clock::Stopwatch;
 
@@ -37,6 +39,8 @@ pub(crate) enum Failure {
     Rejoin(KafkaError),
     /// No retry will help: a configuration error.
     Stop(KafkaError),
+    /// No retry will help: a store does not answer.
+    Broken(StoreError),
 }
 
 /// One record on its way out.
@@ -47,12 +51,16 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) value: Option<&'a [u8]>,
     pub(crate) timestamp: i64,
     pub(crate) headers: Option<OwnedHeaders>,
+    /// A number above 0: the offset of the last record with this mark is asked for afterwards.
+    pub(crate) mark: usize,
 }
 
 #[derive(Default)]
 struct Counters {
     acknowledged: AtomicU64,
     failed: Mutex<Option<KafkaError>>,
+    /// The last offset of each mark.
+    offsets: Mutex<BTreeMap<usize, i64>>,
 }
 
 struct Acknowledgements(Arc<Counters>);
@@ -68,24 +76,21 @@ const ACKNOWLEDGEMENT_POLL: Duration = Duration::from_micros(50);
 
 impl TransactionalProducer {
     /// Connects, and fences whoever used the same `transactional.id` before: its open transaction is aborted.
-    pub(crate) fn connect(config: &ClientConfig) -> Result<Self, KafkaError> {
+    pub(crate) fn connect(config: &ClientConfig, retry_backoff: Duration) -> Result<Self, KafkaError> {
         let counters = Arc::new(Counters::default());
         let producer: BaseProducer<Acknowledgements> =
             config.create_with_context(Acknowledgements(counters.clone()))?;
         producer.init_transactions(CALL_TIMEOUT * 2)?;
-        let retry_backoff_ms = config.get("retry.backoff.ms").and_then(|value| value.parse().ok()).unwrap_or(100);
-        let slow_end = Duration::from_millis(retry_backoff_ms) * 3 / 4;
+        let slow_end = retry_backoff * 3 / 4;
         Ok(Self { producer, counters, sent: 0, is_open: false, is_worn: false, slow_end })
     }
 
     /// Hands a record to the client. The first of a transaction begins it, and should be sent as early as possible: a
     /// fixed 1 ms timer in librdkafka starts there.
     pub(crate) fn send(&mut self, record: Outgoing<'_>) -> Result<(), Failure> {
-        if !self.is_open {
-            self.producer.begin_transaction().map_err(Failure::from)?;
-            self.is_open = true;
-        }
-        let mut outgoing = BaseRecord::<[u8], [u8]>::to(record.topic).timestamp(record.timestamp);
+        self.begin()?;
+        let mut outgoing =
+            BaseRecord::<[u8], [u8], usize>::with_opaque_to(record.topic, record.mark).timestamp(record.timestamp);
         outgoing.partition = record.partition;
         outgoing.key = record.key;
         outgoing.payload = record.value;
@@ -109,6 +114,11 @@ impl TransactionalProducer {
         Ok(())
     }
 
+    /// Where the last record with each mark has landed, by mark; they are asked for once.
+    pub(crate) fn take_offsets(&self) -> BTreeMap<usize, i64> {
+        std::mem::take(&mut self.counters.offsets())
+    }
+
     /// Puts the positions of the input into the transaction (KIP-447). Without a position this would be a silent no-op
     /// and the transaction would not be fenced, so there must be one.
     pub(crate) fn send_offsets(
@@ -117,10 +127,7 @@ impl TransactionalProducer {
         group: &ConsumerGroupMetadata,
     ) -> Result<(), Failure> {
         assert!(positions.count() > 0, "a transaction without a position is not fenced");
-        if !self.is_open {
-            self.producer.begin_transaction().map_err(Failure::from)?;
-            self.is_open = true;
-        }
+        self.begin()?;
         // When the transaction has timed out, waiting for an answer in it is of no use.
         repeat(CALL_TIMEOUT, || self.producer.send_offsets_to_transaction(positions, group, CALL_TIMEOUT))
     }
@@ -133,6 +140,11 @@ impl TransactionalProducer {
         self.is_open = false;
         self.is_worn |= start.elapsed() > self.slow_end;
         Ok(())
+    }
+
+    /// `cluster.id` of the brokers it is connected to.
+    pub(crate) fn cluster_id(&self) -> Option<String> {
+        self.producer.client().fetch_cluster_id(CALL_TIMEOUT)
     }
 
     /// Whether its last transaction ended so slowly that it must be rebuilt before the next.
@@ -155,6 +167,18 @@ impl TransactionalProducer {
         self.is_open = false;
         let is_clean = self.is_acknowledged()? && start.elapsed() < self.slow_end;
         if is_clean { Ok(()) } else { Err(Failure::Rebuild(KafkaError::Canceled)) }
+    }
+
+    /// Begins a transaction if none is open; never one that the slow end of the last could still end.
+    fn begin(&mut self) -> Result<(), Failure> {
+        if !self.is_open {
+            if self.is_worn {
+                return Err(Failure::Rebuild(KafkaError::Canceled));
+            }
+            self.producer.begin_transaction()?;
+            self.is_open = true;
+        }
+        Ok(())
     }
 
     fn is_acknowledged(&self) -> Result<bool, Failure> {
@@ -228,17 +252,25 @@ impl Counters {
     fn failed(&self) -> std::sync::MutexGuard<'_, Option<KafkaError>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn offsets(&self) -> std::sync::MutexGuard<'_, BTreeMap<usize, i64>> {
+        self.offsets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl ClientContext for Acknowledgements {}
 
 impl ProducerContext for Acknowledgements {
-    type DeliveryOpaque = ();
+    type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, message)) = result {
-            tracing::debug!(topic = message.topic(), %error, "a record was not delivered");
-            self.0.failed().get_or_insert(error.clone());
+    fn delivery(&self, result: &DeliveryResult<'_>, mark: usize) {
+        match result {
+            Err((error, message)) => {
+                tracing::debug!(topic = message.topic(), %error, "a record was not delivered");
+                self.0.failed().get_or_insert(error.clone());
+            }
+            Ok(message) if mark > 0 => drop(self.0.offsets().insert(mark, message.offset())),
+            Ok(_) => {}
         }
         self.0.acknowledged.fetch_add(1, Ordering::Release);
     }

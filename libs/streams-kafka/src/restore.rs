@@ -7,11 +7,13 @@ use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use streams::{CommittedStore, Graph, TaskId};
+use streams::{Change, Checkpoint, Graph, StateStore, TaskId};
 
-use crate::Settings;
+use crate::clock::Stopwatch;
+use crate::{Settings, StreamsError};
 
-/// Reads stores back from their changelogs, a share at a time, a slice per turn of the thread.
+/// Reads stores back from their changelogs, a share at a time, a slice per turn of the thread, from where the share's
+/// checkpoint says on.
 ///
 /// The end to reach is the end of the log as a read_uncommitted client sees it; the share is read when a read_committed
 /// client can see as far, which is when every transaction that was open there has ended.
@@ -24,6 +26,7 @@ pub(crate) struct Restorer {
     stage: Stage,
     /// Ids in restored values that are not known yet.
     unresolved: BTreeSet<SchemaId>,
+    since_report: Stopwatch,
 }
 
 /// One share of one store.
@@ -31,33 +34,64 @@ pub(crate) struct Restorer {
 pub(crate) struct Job {
     pub(crate) task: TaskId,
     pub(crate) topic: String,
-    pub(crate) share: Arc<CommittedStore>,
+    pub(crate) share: Arc<dyn StateStore>,
     /// Where to stop, if not at the end of the log: a table's topic is read on as an input from there.
     pub(crate) until: Option<i64>,
     pub(crate) graph: Arc<Graph>,
+}
+
+/// What a turn has brought.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Turn {
+    /// Nothing: the broker has to be waited for.
+    Waiting,
+    /// There is more to be had at once.
+    Progress,
+    /// A share is complete.
+    Complete(Restored),
 }
 
 /// What became of a share.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Restored {
     pub(crate) task: TaskId,
+    /// How many records were read.
     pub(crate) records: u64,
+    /// The share was ever written to.
+    pub(crate) has_state: bool,
+    /// It was the last share of its task.
+    pub(crate) completes_task: bool,
 }
 
+#[derive(Clone, Copy)]
 enum Stage {
     Idle,
     /// The read_committed end is not yet as far as the end of the log was.
     Behind {
-        end: i64,
+        span: Span,
+        has_state: bool,
     },
     Reading {
-        end: i64,
+        span: Span,
         records: u64,
     },
 }
 
+/// The part of a changelog that a share lacks.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    begin: i64,
+    end: i64,
+    /// Of the record before it, and of those that were read.
+    timestamp: i64,
+}
+
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 const RECORDS_PER_TURN: usize = 10_000;
+/// How long a turn waits for the first of its records.
+const FIRST_RECORD_TIMEOUT: Duration = Duration::from_millis(5);
+/// Between two words in the log about a restore that takes long.
+const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Restorer {
     pub(crate) fn new(settings: &Settings, schemas: &Schemas, jobs: Vec<Job>) -> Result<Self, KafkaError> {
@@ -69,48 +103,76 @@ impl Restorer {
             jobs: jobs.into(),
             stage: Stage::Idle,
             unresolved: BTreeSet::new(),
+            since_report: Stopwatch::start(),
         })
     }
 
-    /// Goes on for a while; says which share is complete.
-    pub(crate) fn turn(&mut self) -> Result<Option<Restored>, KafkaError> {
-        let Some(job) = self.jobs.front().cloned() else { return Ok(None) };
+    /// Goes on for a while.
+    pub(crate) fn turn(&mut self) -> Result<Turn, StreamsError> {
+        let Some(job) = self.jobs.front().cloned() else { return Ok(Turn::Waiting) };
         let topic = self.settings.topic(&job.topic);
         let partition = job.task.partition;
         match self.stage {
             Stage::Idle => {
                 let (low, end) = self.uncommitted.fetch_watermarks(&topic, partition, CALL_TIMEOUT)?;
                 let end = job.until.map_or(end, |until| until.min(end));
-                if end <= low {
-                    return Ok(Some(self.finish(0)));
+                let (span, has_state) = self.span(&job, &topic, low, end)?;
+                if span.end <= span.begin {
+                    return Ok(self.finish(0, has_state));
                 }
-                self.stage = Stage::Behind { end };
+                self.stage = Stage::Behind { span, has_state };
+                Ok(Turn::Progress)
             }
-            Stage::Behind { end } => {
-                let (low, visible) = self.committed.fetch_watermarks(&topic, partition, CALL_TIMEOUT)?;
-                if visible >= end {
-                    let mut start = TopicPartitionList::new();
-                    start.add_partition_offset(&topic, partition, Offset::Offset(low))?;
-                    self.committed.assign(&start)?;
-                    self.stage = Stage::Reading { end, records: 0 };
+            Stage::Behind { span, has_state } => {
+                let (_, visible) = self.committed.fetch_watermarks(&topic, partition, CALL_TIMEOUT)?;
+                if visible < span.end {
+                    // Whoever is in the middle of a transaction there does not hold up the other shares.
+                    self.jobs.rotate_left(1);
+                    self.stage = Stage::Idle;
+                    return Ok(Turn::Waiting);
                 }
+                if has_state && job.is_marker(span) {
+                    self.advance(&job, Vec::new(), Span { begin: span.end, ..span })?;
+                    return Ok(self.finish(0, true));
+                }
+                let mut start = TopicPartitionList::new();
+                start.add_partition_offset(&topic, partition, Offset::Offset(span.begin))?;
+                self.committed.assign(&start)?;
+                self.stage = Stage::Reading { span, records: 0 };
+                Ok(Turn::Progress)
             }
-            Stage::Reading { end, records } => {
-                let (read, is_complete) = self.read(&job, end)?;
-                let records = records + read;
+            Stage::Reading { span, records } => {
+                let (entries, span, is_complete) = self.read(&job, span)?;
+                let is_stalled = entries.is_empty();
+                let records = records + entries.len() as u64;
+                let has_state = records > 0 || job.share.checkpoint().is_some();
+                if has_state {
+                    self.advance(&job, entries, if is_complete { Span { begin: span.end, ..span } } else { span })?;
+                }
                 if is_complete {
-                    return Ok(Some(self.finish(records)));
+                    return Ok(self.finish(records, has_state));
                 }
-                self.stage = Stage::Reading { end, records };
+                self.report(&job, span, records);
+                self.stage = Stage::Reading { span, records };
+                Ok(if is_stalled { Turn::Waiting } else { Turn::Progress })
             }
         }
-        Ok(None)
     }
 
     /// What is left to do.
     pub(crate) fn remaining(&self) -> String {
         let now = self.jobs.front().map(|job| format!(", now {} partition {}", job.topic, job.task.partition));
         format!("{} shares of stores left{}", self.jobs.len(), now.unwrap_or_default())
+    }
+
+    /// Offsets of the share at work that are still to be read.
+    pub(crate) fn remaining_records(&self) -> u64 {
+        match self.stage {
+            Stage::Idle => 0,
+            Stage::Behind { span, .. } | Stage::Reading { span, .. } => {
+                u64::try_from(span.end - span.begin).unwrap_or_default()
+            }
+        }
     }
 
     /// Whether records are coming in.
@@ -129,16 +191,60 @@ impl Restorer {
         &self.unresolved
     }
 
-    fn read(&mut self, job: &Job, end: i64) -> Result<(u64, bool), KafkaError> {
-        let mut entries = Vec::new();
-        let mut is_complete = false;
+    /// What the share lacks, and whether it holds anything. A share that is not what the changelog says is emptied, and
+    /// lacks everything.
+    fn span(&self, job: &Job, topic: &str, low: i64, end: i64) -> Result<(Span, bool), StreamsError> {
+        // Compaction does not move the beginning of a log. Somebody has deleted records, and state with them.
+        let is_truncated = job.until.is_none() && low > 0;
+        let whole = || {
+            let everything = Span { begin: low, end, timestamp: 0 };
+            if is_truncated { Err(truncated(topic, job.task, low)) } else { Ok((everything, false)) }
+        };
+        let Some(checkpoint) = job.share.checkpoint() else { return whole() };
+        let begin = checkpoint.offset;
+        let is_complete = begin == end || job.is_marker(Span { begin, end, timestamp: 0 });
+        let unfit = if begin > end {
+            let what = if job.until.is_some() { "the committed position of the group" } else { "the end of the log" };
+            Some(format!("it was at offset {begin} of {topic}, {what} is {end}"))
+        } else if begin < low && !is_complete {
+            Some(format!("it was at offset {begin} of {topic}, and what is before {low} was deleted"))
+        } else if job.until.is_none() {
+            // Behind the checkpoint all records are younger; in a topic that was created anew, those before it are, too.
+            let younger = self.first_after(topic, job.task.partition, checkpoint.timestamp)?;
+            younger.filter(|younger| *younger < begin).map(|_| format!("{topic} is another topic than it was"))
+        } else {
+            None
+        };
+        match unfit {
+            None => Ok((Span { begin, end, timestamp: checkpoint.timestamp }, true)),
+            Some(why) => {
+                tracing::warn!(task = %job.task, "local state is restored in full: {why}");
+                job.share.clear()?;
+                whole()
+            }
+        }
+    }
+
+    /// Offset of the first record with a timestamp after the given one.
+    fn first_after(&self, topic: &str, partition: i32, timestamp: i64) -> Result<Option<i64>, KafkaError> {
+        let mut question = TopicPartitionList::new();
+        question.add_partition_offset(topic, partition, Offset::Offset(timestamp + 1))?;
+        let answer = self.uncommitted.offsets_for_times(question, CALL_TIMEOUT)?;
+        let element = answer.find_partition(topic, partition);
+        Ok(element.and_then(|element| match element.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        }))
+    }
+
+    /// Reads a slice: its entries, what is lacking then, and whether that is nothing.
+    fn read(&mut self, job: &Job, mut span: Span) -> Result<(Vec<Change>, Span, bool), KafkaError> {
+        let mut entries: Vec<Change> = Vec::new();
         while entries.len() < RECORDS_PER_TURN {
-            let message = match self.committed.poll(Duration::from_millis(if entries.is_empty() { 100 } else { 0 })) {
+            let patience = if entries.is_empty() { FIRST_RECORD_TIMEOUT } else { Duration::ZERO };
+            let message = match self.committed.poll(patience) {
                 None => break,
-                Some(Err(KafkaError::PartitionEOF(_))) => {
-                    is_complete = true;
-                    break;
-                }
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok((entries, span, true)),
                 Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
                     return Err(KafkaError::MessageConsumptionFatal(code));
                 }
@@ -146,10 +252,11 @@ impl Restorer {
                 Some(Err(_)) => break,
                 Some(Ok(message)) => message,
             };
-            if message.offset() >= end {
-                is_complete = true;
-                break;
+            if message.offset() >= span.end {
+                return Ok((entries, span, true));
             }
+            span.begin = message.offset() + 1;
+            span.timestamp = span.timestamp.max(message.timestamp().to_millis().unwrap_or(0));
             if let Some(SchemaStatus::Unresolved(id)) = message.payload().map(|bytes| self.schemas.status(bytes)) {
                 self.unresolved.insert(id);
             }
@@ -163,14 +270,43 @@ impl Restorer {
                 entries.push((key.into(), message.payload().map(Into::into)));
             }
         }
-        let records = entries.len() as u64;
-        job.share.apply(entries.into_iter());
-        Ok((records, is_complete))
+        Ok((entries, span, false))
     }
 
-    fn finish(&mut self, records: u64) -> Restored {
+    /// Makes what was read the state of the share.
+    fn advance(&self, job: &Job, entries: Vec<Change>, span: Span) -> Result<(), StreamsError> {
+        let checkpoint = Checkpoint { offset: span.begin, timestamp: span.timestamp };
+        Ok(job.share.apply(&mut entries.into_iter(), Some(checkpoint))?)
+    }
+
+    fn report(&mut self, job: &Job, span: Span, records: u64) {
+        if self.since_report.elapsed() >= REPORT_INTERVAL {
+            self.since_report = Stopwatch::start();
+            let (topic, task) = (&job.topic, job.task);
+            tracing::info!(%task, topic, records, remaining = span.end - span.begin, "a store is being restored");
+        }
+    }
+
+    fn finish(&mut self, records: u64, has_state: bool) -> Turn {
         self.stage = Stage::Idle;
         let job = self.jobs.pop_front().expect("only a job that is there is finished");
-        Restored { task: job.task, records }
+        let completes_task = self.jobs.iter().all(|other| other.task != job.task);
+        Turn::Complete(Restored { task: job.task, records, has_state, completes_task })
     }
+}
+
+impl Job {
+    /// A changelog that is one offset longer than what a share holds has the marker of a transaction there: a record
+    /// would have one behind it.
+    fn is_marker(&self, span: Span) -> bool {
+        self.until.is_none() && span.begin + 1 == span.end
+    }
+}
+
+fn truncated(topic: &str, task: TaskId, low: i64) -> StreamsError {
+    StreamsError::Configuration(format!(
+        "{topic} begins at offset {low}: records were deleted, and state of task {task} with them, which nothing here has \
+         kept. Start an instance that has local state (--state-dir); or stop the service, delete the changelog, create it \
+         again with millrace-topics, and write to it what the state must be"
+    ))
 }

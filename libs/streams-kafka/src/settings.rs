@@ -1,7 +1,11 @@
+use std::path::PathBuf;
+use std::process;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use streams::TopicDeclaration;
+
+use crate::clock::wall_clock;
 
 /// How a process reaches its broker and what it is called there.
 #[derive(Clone, Debug)]
@@ -23,6 +27,17 @@ pub struct Settings {
     pub purge_interval: Duration,
     /// How long the broker waits for a sign of life before it gives the partitions to others.
     pub session_timeout: Duration,
+    /// `retry.backoff.ms` of the transactional producer. An EndTxn that takes longer than three quarters of it may have been
+    /// repeated, and costs the producer (ADR 7).
+    pub retry_backoff: Duration,
+    /// How many stream threads share the partitions of this process.
+    pub stream_threads: usize,
+    /// Where stores are kept. Without a directory they are kept in memory, and restored in full by every process.
+    pub state_dir: Option<PathBuf>,
+    /// Where the other instances reach this one; it is found by them in the description of the group.
+    pub advertised_url: Option<String>,
+    /// Names this run of the process, so that a zombie is not taken for its successor in the same slot.
+    pub run: String,
 }
 
 /// `max.message.bytes` of a topic of dead letters: a whole record, its headers and its coordinates.
@@ -42,12 +57,30 @@ impl Settings {
             max_record_bytes: 1_000_000,
             purge_interval: Duration::from_secs(30),
             session_timeout: Duration::from_secs(10),
+            // Ten times the slowest EndTxn that was seen, so that a slow one can be told from a repeated one.
+            retry_backoff: Duration::from_millis(500),
+            stream_threads: 1,
+            state_dir: None,
+            advertised_url: None,
+            run: format!("{:x}-{:x}", process::id(), wall_clock().as_millis()),
         }
+    }
+
+    /// What a stream thread's consumer is called in the description of its group: the advertised URL with the run as its
+    /// fragment.
+    pub(crate) fn member_name(&self) -> String {
+        let address = self.advertised_url.clone().unwrap_or_else(|| self.topic(&self.instance));
+        format!("{address}#{}", self.run)
     }
 
     /// The name a topic has on the broker.
     pub fn topic(&self, name: &str) -> String {
         format!("{}{name}", self.topic_prefix)
+    }
+
+    /// What a stream thread of this instance is always called: its `transactional.id` and `group.instance.id`.
+    pub(crate) fn slot(&self, group: &str, thread: usize) -> String {
+        self.topic(&format!("{group}-{}-{thread}", self.instance))
     }
 
     /// The declaration of a topic under the name it has on the broker.
@@ -56,14 +89,17 @@ impl Settings {
     }
 
     /// The consumer of a stream thread.
-    pub(crate) fn consumer(&self, group: &str) -> ClientConfig {
+    pub(crate) fn consumer(&self, group: &str, thread: usize) -> ClientConfig {
         let mut config = self.reader("read_committed");
         config
+            // Not `client.id`, of which the broker keeps the one it first had from a static member: see owners.rs.
+            .set("client.rack", self.member_name())
             .set("group.id", self.topic(group))
-            .set("group.instance.id", self.topic(&format!("{group}-{}", self.instance)))
+            .set("group.instance.id", self.slot(group, thread))
             .set("partition.assignment.strategy", "range")
             .set("session.timeout.ms", self.session_timeout.as_millis().to_string())
-            .set("heartbeat.interval.ms", (self.session_timeout.as_millis() / 5).to_string())
+            // A member hears of a rebalance by its heartbeat, and all wait for the last to hear of it.
+            .set("heartbeat.interval.ms", (self.session_timeout.as_millis() / 40).to_string())
             // Where to start is decided from the committed offsets; an offset that is out of range is an error.
             .set("auto.offset.reset", "error")
             // After a seek the first record waits for the fetch that is under way; an idle service fetches that often.
@@ -96,11 +132,10 @@ impl Settings {
     pub(crate) fn transactional_producer(&self, group: &str, thread: usize) -> ClientConfig {
         let mut config = self.producer();
         config
-            .set("transactional.id", self.topic(&format!("{group}-{}-{thread}", self.instance)))
+            .set("transactional.id", self.slot(group, thread))
             .set("transaction.timeout.ms", self.transaction_timeout().as_millis().to_string())
-            // Well above the slowest EndTxn, so that a slow one can be told from a retried one.
-            .set("retry.backoff.ms", "500")
-            .set("retry.backoff.max.ms", "1000");
+            .set("retry.backoff.ms", self.retry_backoff.as_millis().max(1).to_string())
+            .set("retry.backoff.max.ms", (2 * self.retry_backoff).as_millis().max(1).to_string());
         config
     }
 

@@ -1,37 +1,24 @@
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use avro_codec::{SchemaId, Schemas, Status as SchemaStatus};
+use avro_codec::{SchemaId, Status as SchemaStatus};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
-use streams::{Graph, TaskId};
-use tokio::sync::watch;
+use streams::TaskId;
 
+use crate::assigned::Assigned;
 use crate::caught_up::CaughtUp;
-use crate::clock::wall_clock;
+use crate::clock::{Stopwatch, wall_clock};
 use crate::epoch::Epoch;
 use crate::membership::Membership;
 use crate::poll::poll;
 use crate::producer::{Failure, TransactionalProducer};
 use crate::purge::Purge;
-use crate::restore::{Job, Restorer};
-use crate::view::Shares;
-use crate::{Settings, Status, StreamsError};
-
-/// What a stream thread is given.
-#[derive(Clone)]
-pub(crate) struct World {
-    pub(crate) graph: Arc<Graph>,
-    pub(crate) settings: Settings,
-    pub(crate) schemas: Schemas,
-    pub(crate) shares: Arc<Shares>,
-    pub(crate) resolve: Arc<dyn Fn(SchemaId) + Send + Sync>,
-    pub(crate) status: watch::Sender<Status>,
-    pub(crate) is_stopping: Arc<AtomicBool>,
-}
+use crate::restore::{Job, Restored, Restorer, Turn};
+use crate::stores::Stores;
+use crate::world::World;
+use crate::{Status, StreamsError};
 
 /// An operating system thread with one consumer, one transactional producer and the tasks of its partitions.
 pub(crate) struct StreamThread {
@@ -41,26 +28,39 @@ pub(crate) struct StreamThread {
     caught_up: CaughtUp,
     purge: Purge,
     generation: u64,
+    /// Tasks whose stores are read, though not all that is in them is understood yet.
+    unready: BTreeSet<TaskId>,
     /// Partitions that wait for a schema.
     paused: BTreeSet<(String, i32)>,
+    /// All its tasks were ready once; what is restored later does not make the process unready.
+    was_running: bool,
+    since_touch: Stopwatch,
 }
 
+/// How long a turn may restore before it looks after the tasks that are ready.
+const RESTORE_SLICE: Duration = Duration::from_millis(20);
 /// Between two looks whether what is to be restored can be read.
 const RESTORE_POLL: Duration = Duration::from_millis(10);
 /// Longest sleep of a thread with nothing to do.
 const IDLE_POLL: Duration = Duration::from_millis(100);
 const SEEK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between two notes on disk that the local state is up to date, even if nothing changes.
+const TOUCH_INTERVAL: Duration = Duration::from_secs(10 * 60);
+/// How long the last partitions may take to be given back.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(20);
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl StreamThread {
     /// Connects and joins the group.
     pub(crate) fn join(world: World) -> Result<Self, StreamsError> {
-        let World { graph, settings, schemas, shares, .. } = world.clone();
+        let World { graph, settings, schemas, shares, thread, .. } = world.clone();
         let producer = connect_producer(&world)?;
+        let stores = Stores::of(&world, &producer)?;
         let group = graph.name().to_string();
         let topics: Vec<String> = graph.inputs().map(|topic| settings.topic(&topic.name)).collect();
         let epoch = Epoch::new(graph, settings.clone(), schemas, shares, producer);
-        let consumer: BaseConsumer<Membership> =
-            settings.consumer(&group).create_with_context(Membership::new(epoch))?;
+        let membership = Membership::new(epoch, stores, world.suspended.clone(), thread);
+        let consumer: BaseConsumer<Membership> = settings.consumer(&group, thread).create_with_context(membership)?;
         consumer.subscribe(&topics.iter().map(String::as_str).collect::<Vec<_>>())?;
         Ok(Self {
             world,
@@ -69,7 +69,10 @@ impl StreamThread {
             caught_up: CaughtUp::default(),
             purge: Purge::new(),
             generation: 0,
+            unready: BTreeSet::new(),
             paused: BTreeSet::new(),
+            was_running: false,
+            since_touch: Stopwatch::start(),
         })
     }
 
@@ -84,7 +87,7 @@ impl StreamThread {
     }
 
     fn work(&mut self) -> Result<(), StreamsError> {
-        while !self.world.is_stopping.load(Ordering::Acquire) {
+        while !self.world.wish.to_end() {
             if let Err(failure) = self.turn() {
                 self.recover(failure)?;
             }
@@ -92,15 +95,46 @@ impl StreamThread {
             self.restore()?;
             self.await_schemas()?;
             self.purge.turn(&self.consumer.context().epoch());
+            self.touch()?;
         }
         let committed = self.epoch().commit();
-        committed.or_else(|failure| self.recover(failure))
+        committed.or_else(|failure| self.recover(failure))?;
+        if self.world.wish.to_stop() { Ok(()) } else { self.leave() }
+    }
+
+    /// A static member that closes keeps its place in the group; one that unsubscribes leaves, and the others take its
+    /// partitions at once.
+    fn leave(&mut self) -> Result<(), StreamsError> {
+        self.consumer.unsubscribe();
+        let start = Stopwatch::start();
+        // The client says goodbye on its own time, and not at all if it is closed before.
+        while (self.epoch().group.is_some() || self.is_described()) && start.elapsed() < LEAVE_TIMEOUT {
+            // What is polled here belongs to others soon, and is not processed.
+            self.consumer.poll(RESTORE_POLL);
+        }
+        self.consumer.context().take_trouble().map_or(Ok(()), |failure| match failure {
+            Failure::Stop(error) => Err(StreamsError::denied(&error)),
+            Failure::Broken(error) => Err(error.into()),
+            // What was open is aborted, and done by those who have the partitions now.
+            Failure::Abort(_) | Failure::Rebuild(_) | Failure::Rejoin(_) => Ok(()),
+        })
+    }
+
+    /// Whether the broker counts this thread among the members of the group.
+    fn is_described(&self) -> bool {
+        let World { graph, settings, thread, .. } = &self.world;
+        let slot = settings.slot(graph.name(), *thread);
+        // The broker gives a static member its slot's name and a UUID.
+        let is_this = |id: &str| id.strip_prefix(&*slot).is_some_and(|rest| rest.starts_with('-') && rest.len() == 37);
+        let groups = self.consumer.fetch_group_list(Some(&settings.topic(graph.name())), CALL_TIMEOUT);
+        groups.is_ok_and(|all| all.groups().iter().any(|group| group.members().iter().any(|it| is_this(it.id()))))
     }
 
     /// One turn: poll, process, fire what is due, and commit if it is time.
     fn turn(&mut self) -> Result<(), Failure> {
         if self.epoch().producer.is_worn() {
-            self.rebuild_producer()?;
+            tracing::warn!("the last transaction was slow to end; the producer is rebuilt");
+            self.rebuild_producer("slow")?;
         }
         let (batch, is_drained) = poll(&self.consumer, self.idle_poll())?;
         // The time first: a process that is stopped from here on fires nothing by a time it has slept through.
@@ -130,7 +164,8 @@ impl StreamThread {
     fn recover(&mut self, failure: Failure) -> Result<(), StreamsError> {
         let needs_rebuild = match failure {
             Failure::Rejoin(error) => return Err(StreamsError::Kafka(error)),
-            Failure::Stop(error) => return Err(explain(&error)),
+            Failure::Stop(error) => return Err(StreamsError::denied(&error)),
+            Failure::Broken(error) => return Err(error.into()),
             Failure::Abort(error) => {
                 tracing::warn!(%error, "the epoch is aborted and done again");
                 self.epoch().abort().is_err()
@@ -142,18 +177,18 @@ impl StreamThread {
             }
         };
         if needs_rebuild {
-            self.rebuild_producer().or_else(|failure| self.recover(failure))?;
+            self.rebuild_producer("failed").or_else(|failure| self.recover(failure))?;
         }
         self.rewind()
     }
 
-    fn rebuild_producer(&mut self) -> Result<(), Failure> {
+    fn rebuild_producer(&mut self, cause: &'static str) -> Result<(), Failure> {
         let producer = connect_producer(&self.world).map_err(|error| match Failure::from(error) {
             Failure::Abort(error) | Failure::Rebuild(error) => Failure::Rejoin(error),
             other => other,
         })?;
         let mut epoch = self.epoch();
-        epoch.metrics.rebuilds.add(1, &epoch.metrics.labels);
+        epoch.metrics.rebuilds.add(1, &epoch.metrics.labels_with("cause", cause));
         epoch.producer = producer;
         Ok(())
     }
@@ -176,7 +211,7 @@ impl StreamThread {
         Ok(())
     }
 
-    /// After an assignment: restores the stores of the new tasks.
+    /// After an assignment: restores what the stores of the new tasks lack.
     fn follow_assignment(&mut self) -> Result<(), StreamsError> {
         let generation = self.consumer.context().generation();
         if generation == self.generation {
@@ -186,7 +221,9 @@ impl StreamThread {
         self.caught_up.forget(&self.consumer);
         self.restorer = None;
         let mut jobs = Vec::new();
+        let mut stateless = Vec::new();
         for (id, assigned) in &self.epoch().tasks {
+            let before = jobs.len();
             for restoration in assigned.task.restorations() {
                 let Some(share) = assigned.task.store(&restoration.store) else { continue };
                 let until = restoration
@@ -194,69 +231,102 @@ impl StreamThread {
                     .then(|| assigned.inputs().find(|(topic, _)| *topic == restoration.topic).map_or(0, |(_, at)| at));
                 jobs.push(Job { task: *id, topic: restoration.topic, share, until, graph: self.world.graph.clone() });
             }
+            if jobs.len() == before {
+                stateless.push(*id);
+            }
         }
+        self.unready = stateless.into_iter().collect();
         if !jobs.is_empty() {
             self.restorer = Some(Restorer::new(&self.world.settings, &self.world.schemas, jobs)?);
         }
         self.make_ready()
     }
 
+    /// Restores a little more. The tasks that are ready go on meanwhile.
     fn restore(&mut self) -> Result<(), StreamsError> {
-        let Some(restorer) = &mut self.restorer else { return Ok(()) };
-        let restored = restorer.turn()?;
-        for id in restorer.unresolved() {
-            (self.world.resolve)(*id);
-        }
-        let is_complete = restorer.is_complete() && restorer.unresolved().is_empty();
-        let remaining = restorer.remaining();
-        if let Some(restored) = restored {
-            let epoch = self.epoch();
-            epoch.metrics.restored_records.add(restored.records, &epoch.metrics.labels);
-            let has_committed = epoch.tasks.get(&restored.task).is_some_and(|assigned| assigned.has_committed());
-            if restored.records > 0 && !has_committed {
-                return Err(StreamsError::Configuration(format!(
-                    "task {} has state but no committed offsets (they have expired, or the group was deleted): starting \
-                     over would process its input twice; set the offsets of group `{}` with kafka-consumer-groups, or \
-                     delete the changelogs of the service to start anew",
-                    restored.task,
-                    self.world.settings.topic(self.world.graph.name()),
-                )));
+        let start = Stopwatch::start();
+        while let Some(restorer) = self.restorer.as_mut().filter(|_| start.elapsed() < RESTORE_SLICE) {
+            let turn = restorer.turn()?;
+            for id in restorer.unresolved() {
+                (self.world.resolve)(*id);
             }
-            drop(epoch);
-            self.world.status.send_if_modified(|status| {
-                let now = Status::Restoring(remaining);
-                let is_new = *status != now;
-                *status = now;
-                is_new
-            });
-        }
-        if is_complete {
-            self.restorer = None;
+            let (remaining, remaining_records) = (restorer.remaining(), restorer.remaining_records());
+            self.epoch().metrics.restoring(remaining_records);
+            if let Turn::Complete(restored) = turn {
+                self.note(restored)?;
+                if !self.was_running {
+                    self.world.status.set(Status::Restoring(remaining));
+                }
+            }
             self.make_ready()?;
+            if let Turn::Waiting = turn {
+                break;
+            }
         }
         Ok(())
     }
 
-    /// Lets the tasks work whose stores are restored.
+    /// Takes note of a share that is complete.
+    fn note(&mut self, restored: Restored) -> Result<(), StreamsError> {
+        let mut epoch = self.consumer.context().epoch();
+        epoch.metrics.restored_records.add(restored.records, &epoch.metrics.labels);
+        let Some(assigned) = epoch.tasks.get_mut(&restored.task) else { return Ok(()) };
+        if restored.has_state && !assigned.has_committed() {
+            return Err(StreamsError::Configuration(format!(
+                "task {} has state but no committed offsets (they have expired, or the group was deleted): starting \
+                 over would process its input twice; set the offsets of group `{}` with kafka-consumer-groups, or \
+                 delete the changelogs of the service to start anew",
+                restored.task,
+                self.world.settings.topic(self.world.graph.name()),
+            )));
+        }
+        if restored.records > 0 {
+            assigned.restoring();
+        }
+        if restored.completes_task {
+            self.unready.insert(restored.task);
+        }
+        Ok(())
+    }
+
+    /// Lets the tasks work whose stores are restored, and understood.
     fn make_ready(&mut self) -> Result<(), StreamsError> {
-        if self.restorer.is_some() {
+        let is_understood = |restorer: &mut Restorer| restorer.unresolved().is_empty();
+        if !self.restorer.as_mut().is_none_or(is_understood) {
             return Ok(());
         }
-        let mut epoch = self.epoch();
-        let epoch = &mut *epoch;
-        for (id, assigned) in &mut epoch.tasks {
-            assigned.task.restored().map_err(|error| StreamsError::State(error.to_string()))?;
-            assigned.make_ready();
+        self.restorer = self.restorer.take().filter(|restorer| !restorer.is_complete());
+        if self.unready.is_empty() && self.was_running {
+            return Ok(());
+        }
+        let ids = std::mem::take(&mut self.unready);
+        let mut epoch = self.consumer.context().epoch();
+        for id in &ids {
+            let Some(assigned) = epoch.tasks.get_mut(id) else { continue };
+            assigned.make_ready()?;
             for restoration in assigned.task.restorations() {
                 if let Some(share) = assigned.task.store(&restoration.store) {
                     self.world.shares.serve(&restoration.store, id.partition, share);
                 }
             }
         }
-        let ready = positions(epoch, |_, _, _| true);
-        self.consumer.resume(&ready)?;
-        if epoch.group.is_some() {
-            self.world.status.send_replace(Status::Running);
+        let start = positions(&epoch, |id, _, _| ids.contains(&id));
+        self.consumer.resume(&start)?;
+        // Where everything was paused, the client looks for something to fetch once a second. A seek wakes it; one that is
+        // refused finds a partition that wakes it itself, when it is started.
+        let _ = self.consumer.seek_partitions(start, SEEK_TIMEOUT);
+        if epoch.group.is_some() && epoch.tasks.values().all(Assigned::is_ready) {
+            self.was_running = true;
+            self.world.status.set(Status::Running);
+        }
+        Ok(())
+    }
+
+    /// Notes on disk that the stores are up to date: state that was not looked after for too long is not trusted.
+    fn touch(&mut self) -> Result<(), StreamsError> {
+        if self.since_touch.elapsed() > TOUCH_INTERVAL {
+            self.since_touch = Stopwatch::start();
+            self.epoch().tasks.values().filter(|assigned| assigned.is_ready()).try_for_each(Assigned::touch_stores)?;
         }
         Ok(())
     }
@@ -303,12 +373,10 @@ impl StreamThread {
 
 /// Builds the producer, waiting for a broker that is away for as long as nobody asks the thread to stop.
 fn connect_producer(world: &World) -> Result<TransactionalProducer, KafkaError> {
-    let config = world.settings.transactional_producer(world.graph.name(), 0);
+    let config = world.settings.transactional_producer(world.graph.name(), world.thread);
     loop {
-        match TransactionalProducer::connect(&config) {
-            Err(KafkaError::Transaction(error))
-                if error.is_retriable() && !world.is_stopping.load(Ordering::Acquire) =>
-            {
+        match TransactionalProducer::connect(&config, world.settings.retry_backoff) {
+            Err(KafkaError::Transaction(error)) if error.is_retriable() && !world.wish.to_end() => {
                 tracing::warn!(%error, "the transaction coordinator does not answer; trying again");
             }
             other => return other,
@@ -326,23 +394,4 @@ fn positions(epoch: &Epoch, includes: impl Fn(TaskId, &str, bool) -> bool) -> To
         }
     }
     positions
-}
-
-/// Says what an operator has to do.
-fn explain(error: &KafkaError) -> StreamsError {
-    StreamsError::Configuration(match error {
-        KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => {
-            "a committed offset is no longer in the log (records were deleted before they were read): decide where to go \
-             on and set the group's offsets with kafka-consumer-groups --reset-offsets"
-                .to_string()
-        }
-        KafkaError::MessageConsumption(
-            code @ (RDKafkaErrorCode::BadCompression | RDKafkaErrorCode::BadMessage | RDKafkaErrorCode::NotImplemented),
-        ) => format!("an input holds a batch that cannot be unpacked ({code}): look at what writes it"),
-        KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId) => {
-            "another process has joined the group in this instance's slot: give every instance its own --instance"
-                .to_string()
-        }
-        error => format!("the broker does not allow what the service does: {error}"),
-    })
 }

@@ -82,6 +82,17 @@ pub(crate) fn check(settings: &Settings, graph: &Graph) -> Result<(), TopicsErro
     check_declarations(settings, &declared)
 }
 
+/// How long the topics that stores are restored from remember what was removed (`delete.retention.ms`): the shortest.
+pub(crate) fn removals_kept_for(settings: &Settings, graph: &Graph) -> Result<Duration, TopicsError> {
+    let tables = graph.inputs().filter(|topic| topic.cleanup == Cleanup::Compacted).cloned();
+    let restored: Vec<TopicDeclaration> =
+        graph.changelogs().chain(tables).map(|topic| settings.declaration(&topic)).collect();
+    let kept = configurations(settings, &restored)?
+        .into_iter()
+        .filter_map(|config| config.get("delete.retention.ms")?.parse().ok().map(Duration::from_millis));
+    Ok(kept.min().unwrap_or(Duration::MAX))
+}
+
 /// Deletes the records of a repartition topic that its only reader has committed past.
 pub(crate) fn purge(settings: &Settings, before: &TopicPartitionList) -> Result<(), KafkaError> {
     let options = AdminOptions::new().request_timeout(Some(CALL_TIMEOUT));

@@ -184,6 +184,12 @@ impl Graph {
         Some(self.sub_topology_of[source.node])
     }
 
+    /// Into how many partitions the inputs of a sub-topology are split, and with them its tasks and stores.
+    pub fn partitions(&self, sub_topology: usize) -> i32 {
+        let mut sources = self.sources.iter().filter(|source| self.sub_topology_of[source.node] == sub_topology);
+        sources.next().map_or(crate::DEFAULT_PARTITIONS, |source| source.topic.partitions)
+    }
+
     /// Whether a value of the table `topic` is one its task would have taken.
     pub fn table_takes(&self, topic: &str, schemas: &Schemas, value: &[u8]) -> bool {
         let source = self.sources.iter().find(|source| source.topic.name == topic);
@@ -194,7 +200,7 @@ impl Graph {
         let definition = &self.stores[store];
         (definition.changelog == Changelog::Own).then(|| TopicDeclaration {
             name: format!("{}-{}-changelog", self.name, definition.name),
-            partitions: self.partitions_of_store(store),
+            partitions: self.partitions(self.store_sub_topology(store)),
             cleanup: crate::Cleanup::Compacted,
             writer: self.name.clone(),
             visibility: crate::Visibility::Private,
@@ -217,14 +223,6 @@ impl Graph {
     /// Runs `node` on a record, and through it everything after.
     pub(crate) fn run(&self, node: NodeId, step: &mut Step<'_>, record: Erased<'_>) {
         (self.nodes[node].operator)(&Forward { graph: self, node }, step, record);
-    }
-
-    fn partitions_of_store(&self, store: usize) -> i32 {
-        let sub_topology = self.store_sub_topology(store);
-        self.sources
-            .iter()
-            .find(|source| self.sub_topology_of[source.node] == sub_topology)
-            .map_or(crate::DEFAULT_PARTITIONS, |source| source.topic.partitions)
     }
 
     fn check_copartitioning(&self) -> Result<(), TopologyError> {

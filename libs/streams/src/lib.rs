@@ -49,6 +49,7 @@
 
 mod describe;
 mod graph;
+mod state;
 mod step;
 mod store;
 mod stream;
@@ -62,10 +63,11 @@ mod topology;
 pub use avro_codec::AvroRecord;
 pub use describe::{Description, SubTopologyDescription};
 pub use graph::{Graph, TopologyError};
+pub use state::{Change, Checkpoint, MemoryStore, Restoration, StateStore, StoreError};
 pub use step::Refusal;
-pub use store::{CommittedStore, Store, StoreAccess};
+pub use store::{Store, StoreAccess};
 pub use stream::{Record, Stream};
-pub use task::{Input, Limits, Output, Restoration, Task, TaskId};
+pub use task::{Input, Limits, Output, Task, TaskId};
 pub use test_driver::{DeadLetter, TestDriver};
 pub use time::Timestamp;
 pub use topic::{Cleanup, DEFAULT_PARTITIONS, Topic, TopicDeclaration, Visibility, subject};

@@ -1,11 +1,12 @@
-use std::sync::Arc;
-
 use avro_codec::{AvroRecord, DecodeError, EncodeError, Schemas};
 
 use crate::graph::Graph;
-use crate::store::CommittedStore;
+use crate::state::StoreError;
 use crate::task::TaskStore;
 use crate::{Limits, Output, Timestamp};
+
+/// Longest key of a store, which one on disk could not hold either.
+const MAX_STORE_KEY_BYTES: usize = 65_535;
 
 /// What one record does: its outputs and writes are gathered here and merged into the task only when its handlers have
 /// returned.
@@ -76,12 +77,23 @@ pub enum Refusal {
         /// What may be sent.
         limit: usize,
     },
+    /// A store on disk could not hold the key.
+    #[error("a key of {bytes} bytes is too long for store `{store}`, which takes {MAX_STORE_KEY_BYTES}")]
+    KeyTooLong {
+        /// The store.
+        store: String,
+        /// The key alone.
+        bytes: usize,
+    },
     /// Kafka refuses timestamps more than an hour ahead (`message.timestamp.after.max.ms`).
     #[error("the timestamp {0} of a record is too far in the future for the broker")]
     Future(i64),
     /// A handler panicked.
     #[error("the handler panicked: {0}")]
     Panicked(String),
+    /// The store does not answer. This is no fault of the record: whoever runs the topology has to stop.
+    #[error("the store is broken: {0}")]
+    Broken(#[from] StoreError),
 }
 
 impl<'t> Step<'t> {
@@ -105,7 +117,13 @@ impl<'t> Step<'t> {
             Some(write) => decode(write.value.as_deref()),
             None => match self.stores[store].overlay.get(key) {
                 Some(value) => decode(value.as_deref()),
-                None => self.committed(store).look(key, decode),
+                None => {
+                    let mut found = Ok(None);
+                    if let Err(error) = self.stores[store].committed.look(key, &mut |bytes| found = decode(bytes)) {
+                        self.refuse(error.into());
+                    }
+                    found
+                }
             },
         };
         found.unwrap_or_else(|cause| {
@@ -126,6 +144,9 @@ impl<'t> Step<'t> {
     pub(crate) fn put_encoded(&mut self, store: usize, key: &str, value: Option<Box<[u8]>>) {
         let bytes = key.len() + value.as_deref().map_or(0, <[u8]>::len);
         let name = self.store_name(store);
+        if key.len() > MAX_STORE_KEY_BYTES {
+            return self.refuse(Refusal::KeyTooLong { store: name.to_string(), bytes: key.len() });
+        }
         if self.check(bytes, name) {
             self.effects.writes.push(Write { store, key: key.into(), value });
         }
@@ -162,10 +183,6 @@ impl<'t> Step<'t> {
             self.refuse(Refusal::TooLarge { topic: topic.to_string(), bytes, limit });
         }
         bytes <= limit
-    }
-
-    fn committed(&self, store: usize) -> &Arc<CommittedStore> {
-        &self.stores[store].committed
     }
 
     fn store_name(&self, store: usize) -> &'t str {

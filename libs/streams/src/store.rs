@@ -1,7 +1,5 @@
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::sync::{PoisonError, RwLock};
 
 use avro_codec::AvroRecord;
 
@@ -29,14 +27,6 @@ pub(crate) enum Changelog {
     Own,
     /// In the topic the store is a table of.
     Source,
-}
-
-/// The committed entries of one task's share of a store: encoded values by key, as they stand in the changelog.
-///
-/// The stream thread alone writes, an epoch at a time; any number of readers see the state between two epochs.
-#[derive(Debug, Default)]
-pub struct CommittedStore {
-    entries: RwLock<BTreeMap<Box<str>, Box<[u8]>>>,
 }
 
 impl<S> Store<S> {
@@ -74,49 +64,6 @@ impl<'a, 's, S: AvroRecord> StoreAccess<'a, 's, S> {
     /// Removes `key`.
     pub fn delete(&mut self, key: &str) {
         self.step.delete(self.store, key);
-    }
-}
-
-impl CommittedStore {
-    /// The encoded value of `key`.
-    pub fn get(&self, key: &str) -> Option<Vec<u8>> {
-        self.read(|entries| entries.get(key).map(|value| value.to_vec()))
-    }
-
-    /// How many keys there are.
-    pub fn len(&self) -> usize {
-        self.read(BTreeMap::len)
-    }
-
-    /// Whether there is no key.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// A copy of all entries.
-    pub(crate) fn snapshot(&self) -> Vec<(Box<str>, Box<[u8]>)> {
-        self.read(|entries| entries.iter().map(|(key, value)| (key.clone(), value.clone())).collect())
-    }
-
-    /// Runs `look` on the value of `key` without copying it.
-    pub(crate) fn look<R>(&self, key: &str, look: impl FnOnce(Option<&[u8]>) -> R) -> R {
-        self.read(|entries| look(entries.get(key).map(Box::as_ref)))
-    }
-
-    /// Applies changes at once: readers see none or all. A key without a value is removed.
-    pub fn apply(&self, changes: impl Iterator<Item = (Box<str>, Option<Box<[u8]>>)>) {
-        // A writer that panicked half way cannot leave a broken map: every insert is whole.
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        for (key, value) in changes {
-            match value {
-                Some(value) => entries.insert(key, value),
-                None => entries.remove(&key),
-            };
-        }
-    }
-
-    fn read<R>(&self, read: impl FnOnce(&BTreeMap<Box<str>, Box<[u8]>>) -> R) -> R {
-        read(&self.entries.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

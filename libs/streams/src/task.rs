@@ -7,8 +7,9 @@ use std::sync::Arc;
 use avro_codec::{DecodeError, Schemas};
 
 use crate::graph::{Erased, Graph};
+use crate::state::{Checkpoint, MemoryStore, Restoration, StateStore, StoreError};
 use crate::step::{Effects, Refusal, Step};
-use crate::store::{Changelog, CommittedStore};
+use crate::store::Changelog;
 use crate::timer::Schedule;
 use crate::topology::Clock;
 use crate::{Timestamp, subject};
@@ -80,20 +81,31 @@ pub(crate) struct TaskStore {
     /// Index of the store in the graph.
     pub(crate) definition: usize,
     pub(crate) subject: String,
-    pub(crate) committed: Arc<CommittedStore>,
+    /// The topic it is restored from.
+    topic: String,
+    pub(crate) committed: Arc<dyn StateStore>,
     /// What this epoch changes.
     pub(crate) overlay: BTreeMap<Box<str>, Option<Box<[u8]>>>,
 }
 
 impl Task {
-    /// A task with empty stores. The runner restores them before the first record.
+    /// A task with empty stores in memory.
     pub fn new(graph: Arc<Graph>, schemas: Schemas, id: TaskId) -> Self {
-        let stores: Vec<TaskStore> = (0..graph.stores.len())
-            .filter(|&store| graph.store_sub_topology(store) == id.sub_topology)
-            .map(|definition| TaskStore {
+        let stores = Self::restorations_of(&graph, id).iter().map(|_| Arc::new(MemoryStore::default()) as _).collect();
+        Self::with_stores(graph, schemas, id, stores)
+    }
+
+    /// A task with these stores, in the order of [`Task::restorations_of`]. The runner restores them, and says so by
+    /// [`Task::restored`], before the first record.
+    pub fn with_stores(graph: Arc<Graph>, schemas: Schemas, id: TaskId, stores: Vec<Arc<dyn StateStore>>) -> Self {
+        let stores: Vec<TaskStore> = definitions(&graph, id)
+            .zip(Self::restorations_of(&graph, id))
+            .zip(stores)
+            .map(|((definition, Restoration { topic, .. }), committed)| TaskStore {
                 definition,
                 subject: graph.changelog(definition).map(|topic| subject(&topic.name)).unwrap_or_default(),
-                committed: Arc::default(),
+                topic,
+                committed,
                 overlay: BTreeMap::new(),
             })
             .collect();
@@ -183,8 +195,11 @@ impl Task {
             Clock::Wall => wall?,
             Clock::Stream => since + timer.after,
         };
-        let value = self.current(store, &key);
         self.rescheduled.push((due, key.clone(), Some(since)));
+        let value = match self.current(store, &key) {
+            Ok(value) => value,
+            Err(error) => return Some(Err(error.into())),
+        };
         let fired = self.attempt(limits, |step| match value {
             Some(value) => (timer.decode)(&self.schemas, &value, &mut |value| {
                 graph.run(timer.node, step, Erased { key: &key, value, timestamp });
@@ -234,18 +249,31 @@ impl Task {
         )
     }
 
-    /// Makes the epoch's changes the state. `changed` is told the name of the store and the key of each, after all of
-    /// them can be read.
-    pub fn commit(&mut self, mut changed: impl FnMut(&str, &str)) {
+    /// Makes the epoch's changes the state. `checkpoint` is asked how far the store has come that is restored from the
+    /// named topic; `changed` is told the name of the store and the key of each change, after all of them can be read.
+    ///
+    /// # Errors
+    /// A store does not answer: what was committed is in the changelog, and has to be restored from there.
+    pub fn commit(
+        &mut self,
+        mut checkpoint: impl FnMut(&str) -> Option<Checkpoint>,
+        mut changed: impl FnMut(&str, &str),
+    ) -> Result<(), StoreError> {
         let mut keys: Vec<(usize, Box<str>)> = Vec::new();
         for store in &mut self.stores {
             let overlay = std::mem::take(&mut store.overlay);
-            keys.extend(overlay.keys().map(|key| (store.definition, key.clone())));
-            store.committed.apply(overlay.into_iter());
+            let latest = store.committed.checkpoint().map_or(i64::MIN, |before| before.timestamp);
+            let checkpoint = checkpoint(&store.topic)
+                .map(|reached| Checkpoint { timestamp: reached.timestamp.max(latest), ..reached });
+            if !overlay.is_empty() || checkpoint.is_some() {
+                keys.extend(overlay.keys().map(|key| (store.definition, key.clone())));
+                store.committed.apply(&mut overlay.into_iter(), checkpoint)?;
+            }
         }
         keys.iter().for_each(|(store, key)| changed(&self.graph.stores[*store].name, key));
         self.rescheduled.clear();
         self.committed_stream_time = self.stream_time;
+        Ok(())
     }
 
     /// Forgets the epoch.
@@ -258,37 +286,45 @@ impl Task {
     }
 
     /// The committed state of the store `name`, if it is of this task.
-    pub fn store(&self, name: &str) -> Option<Arc<CommittedStore>> {
+    pub fn store(&self, name: &str) -> Option<Arc<dyn StateStore>> {
         let is_named = |store: &&TaskStore| self.graph.stores[store.definition].name == name;
         self.stores.iter().find(is_named).map(|store| store.committed.clone())
     }
 
-    /// The stores to restore: name, and the topic to read them from. A table is read up to the committed offset of its
-    /// topic, a changelog to its end.
+    /// The stores to restore, and the topics to read them from.
     pub fn restorations(&self) -> Vec<Restoration> {
-        let restoration = |store: &TaskStore| {
-            let definition = &self.graph.stores[store.definition];
-            match self.graph.changelog(store.definition) {
-                Some(topic) => Restoration { store: definition.name.clone(), topic: topic.name, is_input: false },
-                None => Restoration { store: definition.name.clone(), topic: definition.name.clone(), is_input: true },
+        Self::restorations_of(&self.graph, self.id)
+    }
+
+    /// The stores that the task `id` of `graph` has, and the topics to read them from.
+    pub fn restorations_of(graph: &Graph, id: TaskId) -> Vec<Restoration> {
+        let restoration = |definition: usize| {
+            let store = graph.stores[definition].name.clone();
+            match graph.changelog(definition) {
+                Some(topic) => Restoration { store, topic: topic.name, is_input: false },
+                None => Restoration { topic: store.clone(), store, is_input: true },
             }
         };
-        self.stores.iter().map(restoration).collect()
+        definitions(graph, id).map(restoration).collect()
     }
 
     /// Sets the timers after the stores and the stream time were restored. By stream time, what was due has fired before
     /// the commit that is gone on from; by the wall clock nobody knows, so it fires again.
     ///
     /// # Errors
-    /// A restored value cannot be decoded.
-    pub fn restored(&mut self) -> Result<(), DecodeError> {
+    /// A store does not answer, or a restored value cannot be decoded.
+    pub fn restored(&mut self) -> Result<(), StoreError> {
         let Self { schedules, stores, graph, schemas, stream_time, .. } = self;
         for schedule in schedules {
             let timer = &graph.timers[schedule.timer];
             let has_fired = |since: &Timestamp| timer.clock == Clock::Stream && *since + timer.after <= *stream_time;
-            for (key, value) in stores[schedule.store].committed.snapshot() {
-                schedule.set(&key, (timer.since)(schemas, &value)?.filter(|since| !has_fired(since)));
-            }
+            schedule.clear();
+            let mut illegible = None;
+            stores[schedule.store].committed.visit(&mut |key, value| match (timer.since)(schemas, value) {
+                Ok(since) => drop(schedule.set(key, since.filter(|since| !has_fired(since)))),
+                Err(error) => illegible = Some(format!("{}/{key}: {error}", timer.store)),
+            })?;
+            illegible.map_or(Ok(()), |cause| Err(StoreError::new(cause)))?;
         }
         Ok(())
     }
@@ -332,10 +368,10 @@ impl Task {
         }
     }
 
-    fn current(&self, store: usize, key: &str) -> Option<Vec<u8>> {
+    fn current(&self, store: usize, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let store = &self.stores[store];
         match store.overlay.get(key) {
-            Some(value) => value.as_deref().map(<[u8]>::to_vec),
+            Some(value) => Ok(value.as_deref().map(<[u8]>::to_vec)),
             None => store.committed.get(key),
         }
     }
@@ -352,15 +388,9 @@ impl fmt::Display for TaskId {
     }
 }
 
-/// What a store is rebuilt from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Restoration {
-    /// Name of the store.
-    pub store: String,
-    /// The topic to read, at the partition of the task.
-    pub topic: String,
-    /// Whether the topic is also an input: then it is read up to the committed offset only.
-    pub is_input: bool,
+/// The stores of the sub-topology, by their index in the graph.
+fn definitions(graph: &Graph, id: TaskId) -> impl Iterator<Item = usize> {
+    (0..graph.stores.len()).filter(move |&store| graph.store_sub_topology(store) == id.sub_topology)
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {

@@ -106,7 +106,8 @@ impl TestDriver {
     /// If the store holds something else than its type.
     pub fn stored<S: AvroRecord>(&self, store: &Store<S>, key: &str) -> Option<S> {
         let entries = self.tasks.iter().find_map(|task| task.store(store.name()))?;
-        entries.get(key).map(|bytes| self.schemas.decode(&bytes).expect("a value of the store's type"))
+        let value = entries.get(key).expect("a store in memory answers");
+        value.map(|bytes| self.schemas.decode(&bytes).expect("a value of the store's type"))
     }
 
     /// The records that could not be handled since the last call.
@@ -126,7 +127,7 @@ impl TestDriver {
                 self.dead_letters.push(DeadLetter { topic: "timer".to_string(), value: None, cause });
             }
         }
-        task.commit(|_, _| {});
+        task.commit(|_| None, |_, _| {}).expect("a store in memory answers");
         for output in outputs {
             let Some(topic) = self.graph.outputs().nth(output.sink).map(|topic| topic.name.clone()) else { continue };
             if self.graph.sub_topology(&topic).is_some() {

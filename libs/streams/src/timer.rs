@@ -31,6 +31,12 @@ impl Schedule {
         before
     }
 
+    /// Lets nothing wait.
+    pub(crate) fn clear(&mut self) {
+        self.waiting.clear();
+        self.since.clear();
+    }
+
     /// Since when the first key has waited.
     pub(crate) fn first(&self) -> Option<Timestamp> {
         self.waiting.first().map(|(since, _)| *since)

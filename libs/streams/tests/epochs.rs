@@ -76,7 +76,7 @@ impl Adder {
     }
 
     fn committed(&self, name: &str) -> Option<i64> {
-        let value = self.task.store("sums").unwrap().get(name)?;
+        let value = self.task.store("sums").unwrap().get(name).unwrap()?;
         Some(self.schemas.decode::<Tally>(&value).unwrap().sum)
     }
 }
@@ -88,7 +88,7 @@ fn an_epoch_sees_its_own_writes_and_readers_do_not() {
     assert_eq!(adder.said(), [(0, 100), (0, 120)]);
     assert_eq!(adder.committed("a"), None);
     let mut changed = Vec::new();
-    adder.task.commit(|store, key| changed.push((store.to_string(), key.to_string())));
+    adder.task.commit(|_| None, |store, key| changed.push((store.to_string(), key.to_string()))).unwrap();
     assert_eq!(changed, [("sums".to_string(), "a".to_string())]);
     assert_eq!(adder.committed("a"), Some(120));
 }
@@ -106,7 +106,7 @@ fn the_changelog_gets_each_key_once_and_removals_as_such() {
 fn an_aborted_epoch_leaves_no_trace_in_stores_timers_or_stream_time() {
     let mut adder = Adder::new();
     adder.add("a", 100, 10);
-    adder.task.commit(|_, _| {});
+    adder.task.commit(|_| None, |_, _| {}).unwrap();
     adder.said();
     // Stream time 150 makes the timer of `a` due (100 + 50).
     adder.add("b", 7_000, 150);
@@ -140,7 +140,7 @@ fn replaying_the_same_input_says_the_same_whatever_lies_between_commits() {
                 }
             }
             if (n + 1) % commit_every == 0 {
-                adder.task.commit(|_, _| {});
+                adder.task.commit(|_| None, |_, _| {}).unwrap();
                 said.extend(adder.said());
                 epoch.clear();
             }

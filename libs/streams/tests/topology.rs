@@ -228,6 +228,8 @@ fn what_the_broker_would_refuse_is_refused_before_it_is_sent() {
     let topology = Topology::new("heat");
     counting(&topology);
     let mut driver = TestDriver::new(topology).unwrap();
+    driver.pipe(&READINGS, &reading(&"a".repeat(70_000), "attic", 1));
+    assert!(matches!(&driver.dead_letters()[0].cause, Refusal::KeyTooLong { bytes: 70_000, .. }));
     let two_hours_ahead = driver.now() + Duration::from_secs(7200);
     driver.pipe_at(&READINGS, two_hours_ahead, &reading("a", "attic", 1));
     assert!(matches!(driver.dead_letters()[0].cause, Refusal::Future(_)));

@@ -70,6 +70,41 @@ impl Broker {
         Ok(())
     }
 
+    /// Deletes a topic.
+    ///
+    /// # Errors
+    /// If the broker refuses, or does not answer within 30 s.
+    pub fn delete_topic(&self, topic: &str) -> anyhow::Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.client().create()?;
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
+        for result in block_on(admin.delete_topics(&[topic], &options))? {
+            result.map_err(|(_, code)| anyhow::anyhow!("cannot delete {topic}: {code}"))?;
+        }
+        let consumer: BaseConsumer = self.client().create()?;
+        eventually_blocking("the deleted topic is gone", PATIENCE, || {
+            leaders(&consumer, topic).is_ok_and(|leaders| leaders.is_empty()).then_some(())
+        });
+        Ok(())
+    }
+
+    /// Deletes all records of a topic, which only one with `cleanup.policy` delete allows; their offsets are not used again.
+    ///
+    /// # Errors
+    /// If the broker refuses, or does not answer within 30 s.
+    pub fn delete_records(&self, topic: &str) -> anyhow::Result<()> {
+        let consumer: BaseConsumer = self.client().create()?;
+        let mut before = TopicPartitionList::new();
+        for partition in leaders(&consumer, topic)? {
+            before.add_partition_offset(topic, partition, Offset::End)?;
+        }
+        let admin: AdminClient<DefaultClientContext> = self.client().create()?;
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+        for element in block_on(admin.delete_records(&before, &options))?.elements() {
+            element.error().with_context(|| format!("cannot delete the records of {topic}"))?;
+        }
+        Ok(())
+    }
+
     /// Deletes a consumer group with its committed offsets.
     ///
     /// # Errors

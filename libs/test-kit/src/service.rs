@@ -72,6 +72,14 @@ impl Service {
         Ok(Self { program: program.to_string(), environment, writes, broker, running: Mutex::default() })
     }
 
+    /// Another instance of it, with the same topics and settings but for these, `INSTANCE` to begin with.
+    pub fn beside(&self, settings: &[(&str, &str)]) -> Self {
+        let mut environment = self.environment.clone();
+        environment.extend(settings.iter().map(|(name, value)| (name.to_string(), value.to_string())));
+        let (program, writes, broker) = (self.program.clone(), self.writes.clone(), self.broker.clone());
+        Self { program, environment, writes, broker, running: Mutex::default() }
+    }
+
     /// Registers the schemas of its topics and of those that others write, and returns what to read and write them with.
     ///
     /// # Errors
@@ -163,6 +171,22 @@ impl Service {
         Ok(())
     }
 
+    /// Stops it where it stands, as a machine does that has too much else to do, until [`resume`](Self::resume).
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn pause(&self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets it go on after [`pause`](Self::pause).
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn resume(&self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
     /// Base of its HTTP interface. Each run has another port.
     ///
     /// # Panics
@@ -212,6 +236,10 @@ impl Service {
     /// What the broker calls one of its topics.
     pub fn topic(&self, name: &str) -> String {
         format!("{}{name}", self.environment["TOPIC_PREFIX"])
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        self.running().as_ref().context("it does not run")?.signal(signal)
     }
 
     fn address(&self, of_what: &str) -> String {

@@ -51,14 +51,17 @@ pub fn router(context: &Context<Options>) -> OpenApiRouter {
         ("Prefer" = Option<String>, Header, description = "`respond-async`: do not wait for the decision"),
     ),
     responses(
-        (status = 201, description = "The order is created, or was before", body = OrderDocument),
-        (status = 202, description = "The order is journaled and will be decided; see Location"),
+        (status = 201, description = "The order is created, or was before", body = OrderDocument,
+            headers(("Location" = String, description = "Where the order is"))),
+        (status = 202, description = "The order is journaled and will be decided",
+            headers(("Location" = String, description = "Where the order will be"))),
         (status = 400, description = "The body is not well-formed JSON, or a parameter cannot be understood", body = Problem),
         (status = 409, description = "Another order has this id", body = Problem),
         (status = 413, description = "The body is too large", body = Problem),
         (status = 415, description = "The body is not `application/json`", body = Problem),
         (status = 422, description = "Some fields cannot be represented", body = Problem),
-        (status = 503, description = "The journal does not answer: repeat under the same id", body = Problem),
+        (status = 503, description = "The journal does not answer: repeat under the same id", body = Problem,
+            headers(("Retry-After" = u64, description = "Seconds"))),
     ),
 )]
 async fn place(
@@ -105,6 +108,8 @@ async fn place(
         (status = 200, description = "The order", body = OrderDocument),
         (status = 400, description = "The id or the timeout cannot be understood", body = Problem),
         (status = 404, description = "There is no such order, and the request does not wait", body = Problem),
+        (status = 503, description = "Nobody serves the order at the moment, and the request does not wait", body = Problem,
+            headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 504, description = "There was no such order in time", body = Problem),
     ),
 )]
@@ -127,6 +132,8 @@ async fn get(
         (status = 200, description = "The order, VALIDATED, FAILED or in a later state", body = OrderDocument),
         (status = 400, description = "The id or the timeout cannot be understood", body = Problem),
         (status = 404, description = "There is no verdict, and the request does not wait", body = Problem),
+        (status = 503, description = "Nobody serves the order at the moment, and the request does not wait", body = Problem,
+            headers(("Retry-After" = u64, description = "Seconds"))),
         (status = 504, description = "There was no verdict in time", body = Problem),
     ),
 )]
@@ -162,7 +169,7 @@ impl Orders {
         let timeout = parameters.milliseconds("timeout", TIMEOUT_MS)?.unwrap_or(DEFAULT_TIMEOUT);
         valid_id(id).map_err(|detail| Problem::invalid_parameter("id", detail))?;
         let found = if timeout.is_zero() {
-            let found = self.view.get(id).map(|progress| progress.and_then(choose));
+            let found = self.view.get(id).await.map(|progress| progress.and_then(choose));
             found.transpose().ok_or_else(|| Problem::not_found("There is nothing to show of this order yet."))?
         } else {
             let found = tokio::time::timeout(timeout, self.view.wait_for(id, &mut choose)).await;

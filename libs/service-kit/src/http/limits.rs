@@ -18,6 +18,16 @@ pub struct Limits {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections: u32,
 
+    /// Requests under way at a time on one HTTP/2 connection; further ones wait at the client
+    #[arg(
+        id = "http_max_concurrent_streams",
+        long = "http-max-concurrent-streams",
+        env = "HTTP_MAX_CONCURRENT_STREAMS",
+        default_value = "200"
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub streams: u32,
+
     /// Bytes of the head of a request: address and header fields (414, 431)
     #[arg(
         id = "http_max_head_bytes",
@@ -77,6 +87,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            streams: 200,
             head_bytes: 16 * 1024,
             body_bytes: 64 * 1024,
             head_timeout: Duration::from_secs(15),

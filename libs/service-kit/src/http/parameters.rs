@@ -29,6 +29,14 @@ impl Parameters {
         }
     }
 
+    /// The parameter `name` as it is, or nothing where it is not given.
+    ///
+    /// # Errors
+    /// 400 where it is given more than once.
+    pub fn text(&self, name: &str) -> Result<Option<&str>, Problem> {
+        self.only(name)
+    }
+
     fn only(&self, name: &str) -> Result<Option<&str>, Problem> {
         let mut values = self.0.iter().filter(|(given, _)| given == name).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {

@@ -121,6 +121,9 @@ impl Connections {
             .timer(TokioTimer::new())
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT)
+            .max_concurrent_streams(limits.streams)
+            // All the readers of another instance may hang up at once.
+            .max_pending_accept_reset_streams(limits.streams as usize)
             .max_header_list_size(head_bytes);
         Arc::new(Self {
             router: Edge::new(limits.clone(), closing.clone()).around(router),

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, Producer};
 use streams_kafka::KafkaStreams;
 
-use crate::rig::{Amount, DEADLINE, Gate, PROBE, Rig, TOTALS, adder, await_total, plain_adder};
+use crate::rig::{Amount, DEADLINE, Gate, PROBE, Rig, TOTALS, adder, await_total, counted, plain_adder};
 
 /// Offsets of a topic as a reader sees it that reads what was aborted, too.
 fn end_offsets(rig: &Rig, topic: &str) -> i64 {
@@ -153,4 +154,22 @@ fn a_producer_that_is_fenced_again_and_again_loses_and_doubles_nothing() {
     await_total(&view, "a", 200);
     assert_eq!(rig.sums(), expected);
     streams.join();
+}
+
+#[test]
+fn a_transaction_that_was_slow_to_end_costs_the_producer_and_nothing_else() {
+    let rebuilt = || counted("streams_producer_rebuilds_total", ("cause", "slow"));
+    let before = rebuilt();
+    let mut rig = Rig::new(plain_adder());
+    // No EndTxn is faster than this.
+    rig.settings.retry_backoff = Duration::ZERO;
+    let streams = rig.start_and_await(plain_adder());
+    let view = streams.view(&TOTALS);
+    for n in 1..=4 {
+        rig.write([rig.encoded("a", 1), rig.encoded("a", 1)]);
+        await_total(&view, "a", 2 * n);
+    }
+    streams.join();
+    assert_eq!(rig.sums(), [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert!(rebuilt() - before >= 3.0, "between two transactions the producer is rebuilt");
 }

@@ -3,6 +3,8 @@
 
 mod aborts;
 mod dead_letters;
+mod local_state;
+mod rebalance;
 mod rig;
 mod startup;
 mod state;

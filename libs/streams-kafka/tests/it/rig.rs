@@ -1,13 +1,16 @@
 //! A topology that adds up amounts per till, on topics of its own.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use avro_codec::{AvroRecord, SchemaId, Schemas};
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use prometheus::Registry;
+use prometheus::proto::Metric;
 use serde::{Deserialize, Serialize};
 use streams::{Store, Topic, Topology, subject};
-use streams_kafka::{KafkaStreams, Settings, Status, View, create_topics};
+use streams_kafka::{KafkaStreams, Settings, Status, StreamsError, View, create_topics};
 use test_kit::{Broker, RawRecord, eventually_blocking, infrastructure, unique};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,10 +107,30 @@ impl Rig {
         create_topics(&self.settings, &topics).unwrap();
     }
 
+    /// The same topics, for an instance in another slot.
+    pub fn instance(&self, slot: &str) -> Self {
+        let settings = Settings { instance: slot.to_string(), run: unique("run"), ..self.settings.clone() };
+        Self { settings, schemas: self.schemas.clone(), broker: self.broker.clone(), asked: self.asked.clone() }
+    }
+
     pub fn start(&self, topology: Topology) -> KafkaStreams {
+        self.try_start(topology).unwrap()
+    }
+
+    pub fn try_start(&self, topology: Topology) -> Result<KafkaStreams, StreamsError> {
         let asked = self.asked.clone();
         let resolve = move |id| asked.lock().unwrap().push(id);
-        KafkaStreams::start(topology.build().unwrap(), self.settings.clone(), self.schemas.clone(), resolve).unwrap()
+        // Every start is a run of its own, as if it were another process.
+        let settings = Settings { run: unique("run"), ..self.settings.clone() };
+        KafkaStreams::start(topology.build().unwrap(), settings, self.schemas.clone(), resolve)
+    }
+
+    /// Deletes all that is in the changelog, which its cleanup policy does not allow.
+    pub fn truncate_changelog(&self) {
+        let changelog = self.settings.topic("adder-totals-changelog");
+        self.broker.alter_topic(&changelog, &[("cleanup.policy", "delete")]).unwrap();
+        eventually_blocking("the records are deleted", DEADLINE, || self.broker.delete_records(&changelog).ok());
+        self.broker.alter_topic(&changelog, &[("cleanup.policy", "compact")]).unwrap();
     }
 
     pub fn start_and_await(&self, topology: Topology) -> KafkaStreams {
@@ -141,6 +164,21 @@ impl Rig {
     pub fn await_sums(&self, count: usize) -> Vec<i64> {
         eventually_blocking("the sums are there", DEADLINE, || Some(self.sums()).filter(|sums| sums.len() >= count))
     }
+}
+
+/// The sum of a counter of all topologies of this process whose labels include this one. Whoever asks has to begin before
+/// the topology does.
+pub fn counted(name: &str, label: (&str, &str)) -> f64 {
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
+        let registry = Registry::new();
+        let exporter = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build().unwrap();
+        opentelemetry::global::set_meter_provider(SdkMeterProvider::builder().with_reader(exporter).build());
+        registry
+    });
+    let families = REGISTRY.gather();
+    let metrics = families.iter().filter(|family| family.name() == name).flat_map(|family| family.get_metric());
+    let is_labelled = |metric: &&Metric| metric.get_label().iter().any(|pair| (pair.name(), pair.value()) == label);
+    metrics.filter(is_labelled).map(|metric| metric.get_counter().get_value()).sum()
 }
 
 pub fn await_status(streams: &KafkaStreams, what: &str, is_it: impl Fn(&Status) -> bool) -> Status {

@@ -34,7 +34,8 @@ fn a_restarted_topology_goes_on_from_its_changelog_and_its_offsets() {
         let streams = rig.start_and_await(plain_adder());
         let view = streams.view(&TOTALS);
         for till in &tills {
-            let restored = view.get(till).unwrap().map_or(0, |total| total.cents);
+            let served = eventually_blocking("the till is served", DEADLINE, || view.get(till).ok());
+            let restored = served.map_or(0, |total| total.cents);
             assert_eq!(restored, (round - 1) * 5, "{till} in round {round}");
         }
         rig.write(tills.iter().map(|till| rig.encoded(till, 5)));

@@ -53,6 +53,12 @@ impl Orders {
         Ok(Self { service, schemas, validations })
     }
 
+    /// Another instance of it, in the next slot, that does not run yet.
+    pub fn beside(&self, settings: &[(&str, &str)]) -> Self {
+        let service = self.service.beside(&[&[("INSTANCE", "1")], settings].concat());
+        Self { service, schemas: self.schemas.clone(), validations: self.validations.clone() }
+    }
+
     /// Creates its topics and those of the checks.
     pub fn create_topics(&self) -> anyhow::Result<()> {
         self.service.create_topics(&self.validations)
@@ -117,6 +123,13 @@ impl Orders {
         let records = records.iter().filter(|record| record.key.as_deref() == Some(key.as_bytes()));
         let values = records.map(|record| Ok(self.schemas.decode(record.value.as_deref().context("no value")?)?));
         values.collect()
+    }
+
+    /// Whether this instance serves an order, there or not, and not another.
+    pub async fn serves(&self, id: &str) -> bool {
+        let url = format!("{}/stores/orders?key={id}", self.service.admin_url());
+        let answer = HTTP.get(url).send().await;
+        answer.is_ok_and(|answer| [200, 204].contains(&answer.status().as_u16()))
     }
 
     /// Waits until so many requests are waiting.

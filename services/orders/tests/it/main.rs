@@ -4,6 +4,7 @@ mod bad_input;
 mod dead_letters;
 mod gate;
 mod harness;
+mod instances;
 mod outages;
 mod placing;
 mod raw_http;

@@ -12,7 +12,9 @@ async fn help_documents_the_options_of_the_service_and_of_the_kit() {
     for part in ["--greeting", "GREETING", "--listen", "ADMIN_LISTEN", "--http-max-body-bytes", "describe"] {
         assert!(text.contains(part), "{part} is missing: {text}");
     }
-    assert!(!text.contains("--kafka-bootstrap"), "the greeter knows no Kafka: {text}");
+    for part in ["--kafka-bootstrap", "--state-dir", "--stream-threads", "--advertised-url"] {
+        assert!(!text.contains(part), "the greeter knows no Kafka: {text}");
+    }
 }
 
 #[tokio::test]
@@ -42,7 +44,10 @@ async fn a_description_needs_no_connection() {
     let written: Vec<_> = description["writes"].as_array().unwrap().iter().map(|topic| &topic["name"]).collect();
     assert_eq!(written, ["heat-highest-changelog", "heat-dead-letters", "readings"]);
     let options = description["options"].as_array().unwrap();
-    assert!(options.iter().any(|option| option["environment"] == "PATIENCE_MS" && option["default"] == "10000"));
+    for (environment, default) in [("PATIENCE_MS", "10000"), ("STREAM_THREADS", "1")] {
+        let is_this = |option: &&Value| option["environment"] == environment;
+        assert_eq!(options.iter().find(is_this).unwrap()["default"], default);
+    }
     let drawn = output("heat", &["describe", "--drawing"]).await;
     assert!(String::from_utf8(drawn.stdout).unwrap().starts_with("flowchart"));
 }

@@ -90,7 +90,7 @@ async fn a_topic_that_is_not_as_declared_ends_the_process_with_a_sentence() {
 }
 
 /// The example with the real broker and registry.
-fn started(prefix: &str, arguments: &[&str]) -> Running {
+pub(super) fn started(prefix: &str, arguments: &[&str]) -> Running {
     let stack = infrastructure();
     let defaults = [
         format!("--kafka-bootstrap={}", stack.kafka_bootstrap()),
@@ -112,7 +112,7 @@ async fn awaited(admin: SocketAddr, name: &str) -> Option<String> {
 }
 
 /// What the schema step does, for all that the service describes: once, since registries refuse to do it twice at a time.
-async fn register() {
+pub(super) async fn register() {
     static REGISTERED: OnceCell<()> = OnceCell::const_new();
     let register = async || {
         let registry = Registry::new(infrastructure().schema_registry_url(), DEADLINE).unwrap();
@@ -125,7 +125,7 @@ async fn register() {
 }
 
 /// What the topic step does, for all that the service describes.
-async fn create(prefix: &str, change: impl Fn(TopicDeclaration) -> TopicDeclaration) {
+pub(super) async fn create(prefix: &str, change: impl Fn(TopicDeclaration) -> TopicDeclaration) {
     let mut settings = Settings::new(infrastructure().kafka_bootstrap(), "steps");
     settings.topic_prefix = prefix.to_owned();
     let topics: Vec<_> = described().await.into_iter().map(change).collect();

@@ -14,6 +14,13 @@ use crate::{AvroRecord, DecodeError, EncodeError, SchemaError, wire};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SchemaId(pub u32);
 
+impl SchemaId {
+    /// The id in the header of a message; none if it has no such header.
+    pub fn of(message: &[u8]) -> Option<Self> {
+        wire::split(message).ok().map(|(id, _)| id)
+    }
+}
+
 impl fmt::Display for SchemaId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

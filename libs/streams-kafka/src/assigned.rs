@@ -40,8 +40,12 @@ impl Assigned {
     pub(crate) fn resume_at(&mut self, topic: &str, offset: i64, stream_time: Option<Timestamp>) {
         self.begin_at(topic, offset);
         self.has_committed = true;
-        let stream_time = stream_time.unwrap_or(Timestamp::MIN).max(self.task.stream_time());
-        self.task.set_stream_time(stream_time);
+        let stream_time = stream_time.unwrap_or(Timestamp::MIN);
+        if stream_time > self.task.stream_time() {
+            // Somebody else has been at work since the timers were set.
+            self.is_restored = false;
+            self.task.set_stream_time(stream_time);
+        }
     }
 
     /// Whether any input was ever committed.
@@ -61,22 +65,23 @@ impl Assigned {
         }
         self.is_restored = true;
         self.is_ready = true;
-        Ok(())
+        self.touch_stores()
     }
 
     /// Notes in the stores that they are up to date.
     pub(crate) fn touch_stores(&self) -> Result<(), StoreError> {
         let restorations = self.task.restorations().into_iter();
         let mut stores = restorations.filter_map(|restoration| self.task.store(&restoration.store));
-        stores.try_for_each(|store| store.apply(&mut std::iter::empty(), None))
-    }
-
-    pub(crate) fn is_restored(&self) -> bool {
-        self.is_restored
+        stores.try_for_each(|store| store.touch())
     }
 
     pub(crate) fn is_ready(&self) -> bool {
         self.is_ready
+    }
+
+    /// The task to be suspended, and whether its timers stand.
+    pub(crate) fn suspended(self) -> (Task, bool) {
+        (self.task, self.is_restored && self.is_ready)
     }
 
     /// Whether the record at `offset` was processed before.

@@ -9,8 +9,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use fjall::{Keyspace, KeyspaceCreateOptions, LsmError, Readable};
-use streams::{Change, Checkpoint, StateStore, StoreError, Timestamp};
+use avro_codec::SchemaId;
+use fjall::{Keyspace, KeyspaceCreateOptions, LsmError, OwnedWriteBatch, Readable};
+use streams::{Change, Checkpoint, MAX_KEY_BYTES, StateStore, StoreError, Timestamp};
 
 use crate::clock::wall_clock;
 use database::Database;
@@ -59,8 +60,8 @@ struct DiskStore {
 #[derive(Debug, Default)]
 struct Tenure {
     number: u64,
-    /// The one on disk.
-    checkpoint: Option<Checkpoint>,
+    /// What is on disk besides the entries; nothing of it without a checkpoint.
+    metadata: Option<Metadata>,
 }
 
 /// No key of an entry, for it is not UTF-8, and behind all that are.
@@ -101,9 +102,10 @@ impl StateDirectory {
         if found.is_err() {
             store.empty()?;
         }
-        current.checkpoint = found.as_ref().ok().copied().flatten();
+        let (metadata, discarded) = found.map_or_else(|why| (None, Some(why)), |metadata| (metadata, None));
+        current.metadata = metadata;
         drop(current);
-        Ok(Opened { store: Arc::new(store), discarded: found.err() })
+        Ok(Opened { store: Arc::new(store), discarded })
     }
 }
 
@@ -136,45 +138,75 @@ impl StateStore for DiskStore {
         let mut changes: Vec<Change> = changes.collect();
         // In the memtable, neighbours are found fast; what most of a restore consists of. Equal keys keep their order.
         changes.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut tenure = self.tenure()?;
+        let mut schema_ids = tenure.metadata.as_ref().map(|metadata| metadata.schema_ids.clone()).unwrap_or_default();
         let mut batch = self.database.fjall.batch();
         for (key, value) in changes {
-            let Some(stored) = stored(&key) else {
-                return Err(StoreError::new(format!("a key of {} bytes is too long for a store on disk", key.len())));
-            };
-            match value {
-                Some(value) => batch.insert(&self.keyspace, stored, &*value),
-                None => batch.remove(&self.keyspace, stored),
+            match (stored(&key), value) {
+                (Some(stored), Some(value)) => {
+                    schema_ids.extend(SchemaId::of(&value));
+                    batch.insert(&self.keyspace, stored, &*value);
+                }
+                (Some(stored), None) => batch.remove(&self.keyspace, stored),
+                // It was never there.
+                (None, None) => {}
+                (None, Some(_)) => {
+                    return Err(StoreError::new(format!("a key of {} bytes is too long for a store", key.len())));
+                }
             }
         }
-        let mut tenure = self.tenure()?;
-        let checkpoint = checkpoint.or(tenure.checkpoint);
-        if let Some(checkpoint) = checkpoint {
-            let metadata = Metadata { identity: &self.identity, checkpoint, touched_at: wall_clock() };
-            batch.insert(&self.keyspace, METADATA, metadata.encode());
-        }
-        batch.commit().map_err(|error| self.failed(error))?;
-        tenure.checkpoint = checkpoint;
-        Ok(())
+        let before = tenure.metadata.as_ref();
+        let checkpoint = checkpoint.or(before.map(|metadata| metadata.checkpoint));
+        let touched_at = before.map_or_else(wall_clock, |metadata| metadata.touched_at);
+        let metadata = checkpoint.map(|checkpoint| Metadata { checkpoint, touched_at, schema_ids });
+        self.commit(batch, &mut tenure, metadata)
     }
 
     fn checkpoint(&self) -> Option<Checkpoint> {
-        self.tenure.lock().unwrap_or_else(PoisonError::into_inner).checkpoint
+        let tenure = self.tenure.lock().unwrap_or_else(PoisonError::into_inner);
+        tenure.metadata.as_ref().map(|metadata| metadata.checkpoint)
     }
 
     fn clear(&self) -> Result<(), StoreError> {
         let mut tenure = self.tenure()?;
         self.empty()?;
-        tenure.checkpoint = None;
+        tenure.metadata = None;
         Ok(())
+    }
+
+    fn touch(&self) -> Result<(), StoreError> {
+        let mut tenure = self.tenure()?;
+        let metadata = tenure.metadata.clone().map(|metadata| Metadata { touched_at: wall_clock(), ..metadata });
+        self.commit(self.database.fjall.batch(), &mut tenure, metadata)
+    }
+
+    fn schema_ids(&self) -> Vec<SchemaId> {
+        let tenure = self.tenure.lock().unwrap_or_else(PoisonError::into_inner);
+        tenure.metadata.iter().flat_map(|metadata| metadata.schema_ids.iter().copied()).collect()
     }
 }
 
 impl DiskStore {
-    /// The checkpoint on disk, none in an empty share, or why what is there is of no use.
-    fn find(&self, now: Timestamp) -> Result<Result<Option<Checkpoint>, String>, StoreError> {
+    /// Writes the batch, and with it what the share says about itself from now on.
+    fn commit(
+        &self,
+        mut batch: OwnedWriteBatch,
+        tenure: &mut Tenure,
+        metadata: Option<Metadata>,
+    ) -> Result<(), StoreError> {
+        if let Some(metadata) = &metadata {
+            batch.insert(&self.keyspace, METADATA, metadata.encode(&self.identity));
+        }
+        batch.commit().map_err(|error| self.failed(error))?;
+        tenure.metadata = metadata;
+        Ok(())
+    }
+
+    /// What the share says about itself, nothing if it is empty, or why what is there is of no use.
+    fn find(&self, now: Timestamp) -> Result<Result<Option<Metadata>, String>, StoreError> {
         let encoded = self.keyspace.get(METADATA).map_err(|error| self.failed(error))?;
         Ok(match encoded {
-            Some(encoded) => metadata::checkpoint(&encoded, &self.identity, now).map(Some),
+            Some(encoded) => Metadata::decode(&encoded, &self.identity, now).map(Some),
             None if self.keyspace.is_empty().map_err(|error| self.failed(error))? => Ok(None),
             None => Err("it does not say how much of the changelog it holds".to_string()),
         })
@@ -191,7 +223,7 @@ impl DiskStore {
         if tenure.number == self.number {
             Ok(tenure)
         } else {
-            Err(StoreError::new(format!("{} was opened anew by another task", self.keyspace.name())))
+            Err(StoreError::Superseded(self.keyspace.name().to_string()))
         }
     }
 
@@ -204,7 +236,7 @@ impl DiskStore {
 fn stored(key: &str) -> Option<&[u8]> {
     match key.len() {
         0 => Some(EMPTY_KEY),
-        length if length <= usize::from(u16::MAX) => Some(key.as_bytes()),
+        length if length <= MAX_KEY_BYTES => Some(key.as_bytes()),
         _ => None,
     }
 }

@@ -249,7 +249,9 @@ impl Epoch {
     pub(crate) fn withdraw_all(&mut self, mut suspend: impl FnMut(Assigned)) {
         for (id, assigned) in std::mem::take(&mut self.tasks) {
             for restoration in assigned.task.restorations() {
-                self.shares.withdraw(&restoration.store, id.partition);
+                if let Some(share) = assigned.task.store(&restoration.store) {
+                    self.shares.withdraw(&restoration.store, id.partition, &share);
+                }
             }
             suspend(assigned);
         }

@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use avro_codec::{AvroRecord, SchemaId, Schemas};
-use streams::{Graph, Store};
+use streams::{Graph, Store, StoreError};
 use tokio::sync::watch;
 
 use crate::disk::StateDirectory;
@@ -151,7 +151,9 @@ fn attempts(world: &World) -> Result<(), StreamsError> {
             return Ok(());
         }
         match StreamThread::join(world.clone()).and_then(StreamThread::run) {
-            Err(StreamsError::Kafka(error)) if !world.wish.to_end() => {
+            Err(error @ (StreamsError::Kafka(_) | StreamsError::Store(StoreError::Superseded(_))))
+                if !world.wish.to_stop() =>
+            {
                 tracing::warn!(%error, "the stream thread begins anew");
                 world.status.set(Status::Waiting(format!("the broker ({error})")));
                 thread::sleep(WAIT_INTERVAL);

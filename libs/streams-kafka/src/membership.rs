@@ -123,7 +123,6 @@ impl Membership {
                 assigned.begin_at(topic, offset);
             }
         }
-        self.suspended.close(self.thread);
         consumer.assign(&start).map_err(rejoin)?;
         // Nothing is read before the stores are restored.
         consumer.pause(&start).map_err(rejoin)?;
@@ -152,14 +151,16 @@ impl Membership {
         if ended.is_err() {
             epoch.forget();
         }
+        self.suspended.close(self.thread);
         epoch.withdraw_all(|assigned| {
-            if !thread::panicking() {
-                let touched = assigned.touch_stores();
-                let is_restored = assigned.is_restored();
-                match touched {
-                    Ok(()) => self.suspended.put(self.thread, assigned.task, is_restored),
-                    Err(error) => tracing::error!(%error, "a store cannot be kept"),
-                }
+            // What was lost may have been lost long ago: it is not to be trusted without asking.
+            if is_lost {
+                return;
+            }
+            let touched = if assigned.is_ready() { assigned.touch_stores() } else { Ok(()) };
+            match touched {
+                Ok(()) => self.suspended.put(self.thread, assigned),
+                Err(error) => tracing::error!(%error, "a store cannot be kept"),
             }
         });
         epoch.group = None;

@@ -10,7 +10,8 @@ mod describing;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub(crate) struct Owners {
     /// How long a description counts.
     lease: Duration,
     clock: Box<dyn Fn() -> Duration + Send + Sync>,
+    /// When the process was last seen to be awake, in milliseconds by the clock.
+    pulse: AtomicU64,
     latest: RwLock<Described>,
     question: Mutex<Question>,
     asked: Condvar,
@@ -49,8 +52,8 @@ pub(crate) struct Owners {
 /// The group as it was when it was last stable.
 #[derive(Debug, Default)]
 pub(crate) struct Described {
-    /// The moment before the question: what the answer says was true after it.
-    pub(crate) asked_at: Duration,
+    /// The moment before the question: what the answer says was true after it. None: it may be true no more.
+    pub(crate) asked_at: Option<Duration>,
     /// By topic and partition, the name of the member that has it.
     pub(crate) members: HashMap<String, HashMap<i32, String>>,
 }
@@ -63,6 +66,11 @@ struct Question {
 
 /// How old a description gets if nobody asks.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
+/// Between two looks at the clock.
+const PULSE_INTERVAL: Duration = Duration::from_millis(250);
+/// A process that was away for so long knows nothing of its group any more: a successor in its slot takes its partitions
+/// over as soon as it is there.
+const STANDSTILL: Duration = Duration::from_millis(1500);
 /// Between two questions to the broker, however many ask.
 const LEAST_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -77,9 +85,12 @@ impl Owners {
         }
         // By both clocks: one stands still while the machine sleeps, the other can be set.
         let (started, began) = (Stopwatch::start(), wall_clock());
+        let latest = AtomicU64::default();
         let clock = move || {
-            let millis = wall_clock().as_millis().saturating_sub(began.as_millis());
-            started.elapsed().max(Duration::from_millis(u64::try_from(millis).unwrap_or_default()))
+            let wall = wall_clock().as_millis().saturating_sub(began.as_millis());
+            let now = as_millis(started.elapsed()).max(u64::try_from(wall).unwrap_or_default());
+            // It never goes back, whoever sets a clock.
+            Duration::from_millis(latest.fetch_max(now, Ordering::AcqRel).max(now))
         };
         Self::with_clock(settings.member_name(), stores, settings.session_timeout / 2, clock)
     }
@@ -92,7 +103,8 @@ impl Owners {
         clock: impl Fn() -> Duration + Send + Sync + 'static,
     ) -> Self {
         let (latest, question) = (RwLock::default(), Mutex::default());
-        Self { member, stores, lease, clock: Box::new(clock), latest, question, asked: Condvar::new() }
+        let pulse = AtomicU64::new(as_millis(clock()));
+        Self { member, stores, lease, clock: Box::new(clock), pulse, latest, question, asked: Condvar::new() }
     }
 
     /// Whether the topology has such a store.
@@ -133,10 +145,31 @@ impl Owners {
 
     /// Learns what the broker says. True if somebody who waits for an owner should look again.
     pub(crate) fn learn(&self, described: Described) -> bool {
-        let mut latest = self.latest.write().unwrap_or_else(PoisonError::into_inner);
+        self.beat();
+        let mut latest = self.latest_mut();
         let is_news = !self.is_fresh(&latest) || latest.members != described.members;
-        *latest = described;
+        let is_slow = described.asked_at.is_none_or(|asked_at| self.now().saturating_sub(asked_at) > STANDSTILL);
+        *latest = if is_slow { Described { asked_at: None, ..described } } else { described };
         is_news
+    }
+
+    /// Notes that the process is awake. If it was away, what it knew of its group counts no more.
+    pub(crate) fn beat(&self) {
+        let now = as_millis(self.now());
+        let before = self.pulse.load(Ordering::Acquire);
+        if Duration::from_millis(now.saturating_sub(before)) > STANDSTILL {
+            self.latest_mut().asked_at = None;
+        }
+        self.pulse.store(now, Ordering::Release);
+    }
+
+    /// Whether another member advertises this one's address at the same time: neither would find the other.
+    pub(crate) fn is_doubled(&self) -> bool {
+        let latest = self.latest();
+        let mut members = latest.members.values().flat_map(HashMap::values);
+        let mut doubles = latest.members.values().flat_map(HashMap::values);
+        members.any(|member| *member == self.member)
+            && doubles.any(|member| *member != self.member && url(member) == url(&self.member))
     }
 
     /// Has the broker asked soon; the answer is younger than this call.
@@ -148,9 +181,18 @@ impl Owners {
     /// Waits until somebody asks, for so long at most, and long enough that the broker is not asked too often.
     fn await_question(&self, interval: Duration) {
         thread::sleep(LEAST_INTERVAL);
-        let is_quiet = |question: &mut Question| !question.is_asked && !question.is_over;
-        let waited = self.asked.wait_timeout_while(self.question(), interval - LEAST_INTERVAL, is_quiet);
-        waited.unwrap_or_else(PoisonError::into_inner).0.is_asked = false;
+        let mut left = interval - LEAST_INTERVAL;
+        loop {
+            self.beat();
+            let is_quiet = |question: &mut Question| !question.is_asked && !question.is_over;
+            let waited = self.asked.wait_timeout_while(self.question(), left.min(PULSE_INTERVAL), is_quiet);
+            let (mut question, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            left = left.saturating_sub(PULSE_INTERVAL);
+            if !waited.timed_out() || left.is_zero() {
+                question.is_asked = false;
+                return;
+            }
+        }
     }
 
     /// Lets the thread that asks the broker end.
@@ -173,7 +215,13 @@ impl Owners {
     }
 
     fn is_fresh(&self, described: &Described) -> bool {
-        self.now().saturating_sub(described.asked_at) < self.lease
+        let now = self.now();
+        let is_awake = as_millis(now).saturating_sub(self.pulse.load(Ordering::Acquire)) < as_millis(STANDSTILL);
+        is_awake && described.asked_at.is_some_and(|asked_at| now.saturating_sub(asked_at) < self.lease)
+    }
+
+    fn latest_mut(&self) -> RwLockWriteGuard<'_, Described> {
+        self.latest.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn latest(&self) -> RwLockReadGuard<'_, Described> {
@@ -183,6 +231,10 @@ impl Owners {
     fn question(&self) -> MutexGuard<'_, Question> {
         self.question.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn as_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn url(member: &str) -> &str {
@@ -197,19 +249,29 @@ impl fmt::Debug for Owners {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     const LEASE: Duration = Duration::from_secs(5);
 
     fn owners(member: &str) -> Owners {
+        owners_and_clock(member).0
+    }
+
+    /// With a clock in seconds in the hand of the test; it shows 100.
+    fn owners_and_clock(member: &str) -> (Owners, Arc<AtomicU64>) {
         let stores = HashMap::from([("levels".to_string(), ("gauges".to_string(), 4))]);
-        Owners::with_clock(member.to_string(), stores, LEASE, || Duration::from_secs(100))
+        let clock = Arc::new(AtomicU64::new(100));
+        let shown = clock.clone();
+        let show = move || Duration::from_secs(shown.load(Ordering::SeqCst));
+        (Owners::with_clock(member.to_string(), stores, LEASE, show), clock)
     }
 
     fn described(asked_at: u64, members: &[&str]) -> Described {
         let of_partition = |(partition, member): (i32, &&str)| (partition, member.to_string());
         let members = HashMap::from([("gauges".to_string(), (0..).zip(members).map(of_partition).collect())]);
-        Described { asked_at: Duration::from_secs(asked_at), members }
+        Described { asked_at: Some(Duration::from_secs(asked_at)), members }
     }
 
     #[test]
@@ -234,12 +296,42 @@ mod tests {
 
     #[test]
     fn what_was_heard_too_long_ago_does_not_count_for_an_answer() {
-        let owners = owners("http://a:1#1");
-        owners.learn(described(95, &["http://a:1#1"]));
+        let (owners, clock) = owners_and_clock("http://a:1#1");
+        owners.learn(described(100, &["http://a:1#1"]));
+        for second in 101..105 {
+            clock.store(second, Ordering::SeqCst);
+            owners.beat();
+            assert!(owners.is_here("levels", 0), "after {second} s");
+        }
+        clock.store(105, Ordering::SeqCst);
+        owners.beat();
         assert!(!owners.is_here("levels", 0));
         assert_eq!(owners.owner("levels", 0), Owner::Here, "but nobody else is known to have it");
-        owners.learn(described(96, &["http://a:1#1"]));
+    }
+
+    #[test]
+    fn a_process_that_stood_still_answers_nothing_before_it_has_heard_of_its_group_again() {
+        let (owners, clock) = owners_and_clock("http://a:1#1");
+        owners.learn(described(100, &["http://a:1#1"]));
+        clock.store(102, Ordering::SeqCst);
+        assert!(!owners.is_here("levels", 0), "a reader that is woken first");
+        owners.beat();
+        assert!(!owners.is_here("levels", 0), "one that is woken later");
+        owners.learn(described(100, &["http://a:1#1"]));
+        assert!(!owners.is_here("levels", 0), "what was asked before is of no use");
+        owners.learn(described(102, &["http://a:1#1"]));
         assert!(owners.is_here("levels", 0));
+    }
+
+    #[test]
+    fn an_address_that_two_members_advertise_is_noticed() {
+        let owners = owners("http://a:1#2");
+        owners.learn(described(100, &["http://a:1#2", "http://b:1#1"]));
+        assert!(!owners.is_doubled());
+        owners.learn(described(100, &["http://a:1#1", "http://b:1#1"]));
+        assert!(!owners.is_doubled(), "an earlier run that is still described");
+        owners.learn(described(100, &["http://a:1#2", "http://a:1#1"]));
+        assert!(owners.is_doubled());
     }
 
     #[test]

@@ -176,6 +176,8 @@ impl TransactionalProducer {
                 return Err(Failure::Rebuild(KafkaError::Canceled));
             }
             self.producer.begin_transaction()?;
+            // What an aborted transaction has left is nowhere.
+            self.counters.offsets().clear();
             self.is_open = true;
         }
         Ok(())

@@ -5,9 +5,9 @@ use std::time::Duration;
 use avro_codec::{SchemaId, Schemas, Status as SchemaStatus};
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use streams::{Change, Checkpoint, Graph, StateStore, TaskId};
+use streams::{Change, Checkpoint, Graph, MAX_KEY_BYTES, StateStore, TaskId};
 
 use crate::clock::Stopwatch;
 use crate::{Settings, StreamsError};
@@ -86,7 +86,8 @@ struct Span {
     timestamp: i64,
 }
 
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// The thread waits for an answer, and with it all its tasks.
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 const RECORDS_PER_TURN: usize = 10_000;
 /// How long a turn waits for the first of its records.
 const FIRST_RECORD_TIMEOUT: Duration = Duration::from_millis(5);
@@ -107,8 +108,22 @@ impl Restorer {
         })
     }
 
-    /// Goes on for a while.
+    /// Goes on for a while. A share whose broker does not answer is tried again after the others.
     pub(crate) fn turn(&mut self) -> Result<Turn, StreamsError> {
+        match self.step() {
+            Err(StreamsError::Kafka(error)) => {
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed) {
+                    return Err(StreamsError::denied(&error));
+                }
+                tracing::warn!(%error, "a changelog cannot be read at the moment: {}", self.remaining());
+                self.postpone();
+                Ok(Turn::Waiting)
+            }
+            other => other,
+        }
+    }
+
+    fn step(&mut self) -> Result<Turn, StreamsError> {
         let Some(job) = self.jobs.front().cloned() else { return Ok(Turn::Waiting) };
         let topic = self.settings.topic(&job.topic);
         let partition = job.task.partition;
@@ -127,9 +142,13 @@ impl Restorer {
                 let (_, visible) = self.committed.fetch_watermarks(&topic, partition, CALL_TIMEOUT)?;
                 if visible < span.end {
                     // Whoever is in the middle of a transaction there does not hold up the other shares.
-                    self.jobs.rotate_left(1);
-                    self.stage = Stage::Idle;
+                    self.postpone();
                     return Ok(Turn::Waiting);
+                }
+                if visible > span.end {
+                    // Not all was there when the end was looked at, the marker of a transaction for instance.
+                    self.stage = Stage::Idle;
+                    return Ok(Turn::Progress);
                 }
                 if has_state && job.is_marker(span) {
                     self.advance(&job, Vec::new(), Span { begin: span.end, ..span })?;
@@ -157,6 +176,11 @@ impl Restorer {
                 Ok(if is_stalled { Turn::Waiting } else { Turn::Progress })
             }
         }
+    }
+
+    fn postpone(&mut self) {
+        self.jobs.rotate_left(1);
+        self.stage = Stage::Idle;
     }
 
     /// What is left to do.
@@ -193,7 +217,7 @@ impl Restorer {
 
     /// What the share lacks, and whether it holds anything. A share that is not what the changelog says is emptied, and
     /// lacks everything.
-    fn span(&self, job: &Job, topic: &str, low: i64, end: i64) -> Result<(Span, bool), StreamsError> {
+    fn span(&mut self, job: &Job, topic: &str, low: i64, end: i64) -> Result<(Span, bool), StreamsError> {
         // Compaction does not move the beginning of a log. Somebody has deleted records, and state with them.
         let is_truncated = job.until.is_none() && low > 0;
         let whole = || {
@@ -201,6 +225,7 @@ impl Restorer {
             if is_truncated { Err(truncated(topic, job.task, low)) } else { Ok((everything, false)) }
         };
         let Some(checkpoint) = job.share.checkpoint() else { return whole() };
+        self.unresolved.extend(job.share.schema_ids());
         let begin = checkpoint.offset;
         let is_complete = begin == end || job.is_marker(Span { begin, end, timestamp: 0 });
         let unfit = if begin > end {
@@ -209,9 +234,8 @@ impl Restorer {
         } else if begin < low && !is_complete {
             Some(format!("it was at offset {begin} of {topic}, and what is before {low} was deleted"))
         } else if job.until.is_none() {
-            // Behind the checkpoint all records are younger; in a topic that was created anew, those before it are, too.
-            let younger = self.first_after(topic, job.task.partition, checkpoint.timestamp)?;
-            younger.filter(|younger| *younger < begin).map(|_| format!("{topic} is another topic than it was"))
+            let is_younger = self.has_younger(topic, job.task.partition, checkpoint)?;
+            is_younger.then(|| format!("{topic} is another topic than it was"))
         } else {
             None
         };
@@ -219,22 +243,45 @@ impl Restorer {
             None => Ok((Span { begin, end, timestamp: checkpoint.timestamp }, true)),
             Some(why) => {
                 tracing::warn!(task = %job.task, "local state is restored in full: {why}");
+                // What is on disk stays if it cannot be restored.
+                let whole = whole()?;
                 job.share.clear()?;
-                whole()
+                Ok(whole)
             }
         }
     }
 
-    /// Offset of the first record with a timestamp after the given one.
-    fn first_after(&self, topic: &str, partition: i32, timestamp: i64) -> Result<Option<i64>, KafkaError> {
-        let mut question = TopicPartitionList::new();
-        question.add_partition_offset(topic, partition, Offset::Offset(timestamp + 1))?;
-        let answer = self.uncommitted.offsets_for_times(question, CALL_TIMEOUT)?;
-        let element = answer.find_partition(topic, partition);
-        Ok(element.and_then(|element| match element.offset() {
-            Offset::Offset(offset) => Some(offset),
-            _ => None,
-        }))
+    /// Whether a record before the checkpoint is younger than all that the share holds. Behind the checkpoint all are; in
+    /// a topic that was created anew, those before it are, too.
+    fn has_younger(&self, topic: &str, partition: i32, checkpoint: Checkpoint) -> Result<bool, KafkaError> {
+        let at = |offset| {
+            let mut place = TopicPartitionList::new();
+            place.add_partition_offset(topic, partition, Offset::Offset(offset)).map(|()| place)
+        };
+        let answer = self.uncommitted.offsets_for_times(at(checkpoint.timestamp + 1)?, CALL_TIMEOUT)?;
+        let Some(Offset::Offset(younger)) = answer.find_partition(topic, partition).map(|found| found.offset()) else {
+            return Ok(false);
+        };
+        if younger >= checkpoint.offset {
+            return Ok(false);
+        }
+        // It may be a transaction's marker, written a moment after its records; a reader is not shown those.
+        self.uncommitted.assign(&at(younger)?)?;
+        let start = Stopwatch::start();
+        let found = loop {
+            match self.uncommitted.poll(FIRST_RECORD_TIMEOUT) {
+                Some(Ok(message)) if message.offset() >= checkpoint.offset => break Ok(false),
+                Some(Ok(message)) if message.timestamp().to_millis() > Some(checkpoint.timestamp) => break Ok(true),
+                Some(Err(KafkaError::PartitionEOF(_))) => break Ok(false),
+                Some(Err(error)) if start.elapsed() > CALL_TIMEOUT => break Err(error),
+                _ if start.elapsed() > CALL_TIMEOUT => {
+                    break Err(KafkaError::Global(RDKafkaErrorCode::OperationTimedOut));
+                }
+                _ => {}
+            }
+        };
+        self.uncommitted.unassign()?;
+        found
     }
 
     /// Reads a slice: its entries, what is lacking then, and whether that is nothing.
@@ -247,6 +294,9 @@ impl Restorer {
                 Some(Err(KafkaError::PartitionEOF(_))) => return Ok((entries, span, true)),
                 Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
                     return Err(KafkaError::MessageConsumptionFatal(code));
+                }
+                Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                    return Err(error);
                 }
                 // Passing trouble with the connection, which the client mends.
                 Some(Err(_)) => break,
@@ -266,7 +316,8 @@ impl Restorer {
             if !message.payload().is_none_or(is_legible) {
                 continue;
             }
-            if let Some(Ok(key)) = message.key().map(std::str::from_utf8) {
+            let key = message.key().map(std::str::from_utf8);
+            if let Some(Ok(key)) = key.filter(|key| key.is_ok_and(|key| key.len() <= MAX_KEY_BYTES)) {
                 entries.push((key.into(), message.payload().map(Into::into)));
             }
         }

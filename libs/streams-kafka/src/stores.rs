@@ -2,9 +2,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use streams::{Graph, MemoryStore, StateStore, StoreError, Task, TaskId};
 
+use crate::assigned::Assigned;
 use crate::clock::wall_clock;
 use crate::disk::{Identity, StateDirectory};
 use crate::producer::TransactionalProducer;
@@ -42,10 +43,14 @@ impl Stores {
         if directory.is_none() {
             return Ok(Self { directory: None, cluster: String::new(), retention: Duration::MAX });
         }
-        let cluster = producer.cluster_id().ok_or(KafkaError::Canceled)?;
+        let timed_out = KafkaError::Global(RDKafkaErrorCode::OperationTimedOut);
+        let cluster = producer.cluster_id().ok_or_else(|| timed_out.clone())?;
         let retention = topics::removals_kept_for(settings, graph).map_err(|error| match error {
             TopicsError::Different(what) => StreamsError::Configuration(what),
-            TopicsError::Missing(_) | TopicsError::Unavailable { .. } => KafkaError::Canceled.into(),
+            TopicsError::Missing(_) | TopicsError::Unavailable { .. } => {
+                tracing::warn!(%error, "the settings of the changelogs cannot be read");
+                timed_out.into()
+            }
         })?;
         Ok(Self { directory: directory.clone(), cluster, retention })
     }
@@ -80,7 +85,8 @@ impl Stores {
 }
 
 impl Suspended {
-    pub(crate) fn put(&self, thread: usize, task: Task, is_restored: bool) {
+    pub(crate) fn put(&self, thread: usize, assigned: Assigned) {
+        let (task, is_restored) = assigned.suspended();
         self.tasks().insert(task.id(), SuspendedTask { task, is_restored, thread });
     }
 
@@ -88,7 +94,7 @@ impl Suspended {
         self.tasks().remove(&id)
     }
 
-    /// Closes the tasks that this thread had and did not get back: they are somebody else's now.
+    /// Closes the tasks that this thread had and nobody here has taken since: they are another instance's now.
     pub(crate) fn close(&self, thread: usize) {
         self.tasks().retain(|_, suspended| suspended.thread != thread);
     }

@@ -1,3 +1,5 @@
+mod leave;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -46,9 +48,6 @@ const IDLE_POLL: Duration = Duration::from_millis(100);
 const SEEK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two notes on disk that the local state is up to date, even if nothing changes.
 const TOUCH_INTERVAL: Duration = Duration::from_secs(10 * 60);
-/// How long the last partitions may take to be given back.
-const LEAVE_TIMEOUT: Duration = Duration::from_secs(20);
-const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl StreamThread {
     /// Connects and joins the group.
@@ -100,34 +99,6 @@ impl StreamThread {
         let committed = self.epoch().commit();
         committed.or_else(|failure| self.recover(failure))?;
         if self.world.wish.to_stop() { Ok(()) } else { self.leave() }
-    }
-
-    /// A static member that closes keeps its place in the group; one that unsubscribes leaves, and the others take its
-    /// partitions at once.
-    fn leave(&mut self) -> Result<(), StreamsError> {
-        self.consumer.unsubscribe();
-        let start = Stopwatch::start();
-        // The client says goodbye on its own time, and not at all if it is closed before.
-        while (self.epoch().group.is_some() || self.is_described()) && start.elapsed() < LEAVE_TIMEOUT {
-            // What is polled here belongs to others soon, and is not processed.
-            self.consumer.poll(RESTORE_POLL);
-        }
-        self.consumer.context().take_trouble().map_or(Ok(()), |failure| match failure {
-            Failure::Stop(error) => Err(StreamsError::denied(&error)),
-            Failure::Broken(error) => Err(error.into()),
-            // What was open is aborted, and done by those who have the partitions now.
-            Failure::Abort(_) | Failure::Rebuild(_) | Failure::Rejoin(_) => Ok(()),
-        })
-    }
-
-    /// Whether the broker counts this thread among the members of the group.
-    fn is_described(&self) -> bool {
-        let World { graph, settings, thread, .. } = &self.world;
-        let slot = settings.slot(graph.name(), *thread);
-        // The broker gives a static member its slot's name and a UUID.
-        let is_this = |id: &str| id.strip_prefix(&*slot).is_some_and(|rest| rest.starts_with('-') && rest.len() == 37);
-        let groups = self.consumer.fetch_group_list(Some(&settings.topic(graph.name())), CALL_TIMEOUT);
-        groups.is_ok_and(|all| all.groups().iter().any(|group| group.members().iter().any(|it| is_this(it.id()))))
     }
 
     /// One turn: poll, process, fire what is due, and commit if it is time.
@@ -237,6 +208,9 @@ impl StreamThread {
         }
         self.unready = stateless.into_iter().collect();
         if !jobs.is_empty() {
+            if !self.was_running {
+                self.world.status.set(Status::Restoring(format!("{} shares of stores", jobs.len())));
+            }
             self.restorer = Some(Restorer::new(&self.world.settings, &self.world.schemas, jobs)?);
         }
         self.make_ready()
@@ -324,8 +298,14 @@ impl StreamThread {
 
     /// Notes on disk that the stores are up to date: state that was not looked after for too long is not trusted.
     fn touch(&mut self) -> Result<(), StreamsError> {
-        if self.since_touch.elapsed() > TOUCH_INTERVAL {
+        let since = self.since_touch.elapsed();
+        if since > TOUCH_INTERVAL {
             self.since_touch = Stopwatch::start();
+            self.world.suspended.close(self.world.thread);
+            if since > 2 * TOUCH_INTERVAL {
+                // It stood still, and may have lost its partitions without knowing it yet.
+                return Ok(());
+            }
             self.epoch().tasks.values().filter(|assigned| assigned.is_ready()).try_for_each(Assigned::touch_stores)?;
         }
         Ok(())

@@ -87,6 +87,10 @@ pub(crate) fn removals_kept_for(settings: &Settings, graph: &Graph) -> Result<Du
     let tables = graph.inputs().filter(|topic| topic.cleanup == Cleanup::Compacted).cloned();
     let restored: Vec<TopicDeclaration> =
         graph.changelogs().chain(tables).map(|topic| settings.declaration(&topic)).collect();
+    if restored.is_empty() {
+        // Asked about nothing, the client library refuses to ask.
+        return Ok(Duration::MAX);
+    }
     let kept = configurations(settings, &restored)?
         .into_iter()
         .filter_map(|config| config.get("delete.retention.ms")?.parse().ok().map(Duration::from_millis));
@@ -124,6 +128,14 @@ fn check_declarations(settings: &Settings, declared: &[TopicDeclaration]) -> Res
             return Err(TopicsError::Different(format!(
                 "topic `{}` has cleanup.policy={policy}, declared is {wanted}: set it with kafka-configs --alter, after \
                  making sure that no record was deleted that is needed",
+                topic.name
+            )));
+        }
+        let timestamps = found("message.timestamp.type");
+        if timestamps != "CreateTime" {
+            return Err(TopicsError::Different(format!(
+                "topic `{}` has message.timestamp.type={timestamps}, which overwrites event time: set it to CreateTime \
+                 with kafka-configs --alter",
                 topic.name
             )));
         }
@@ -175,7 +187,11 @@ fn configurations(
 }
 
 fn topic_config(topic: &TopicDeclaration) -> Vec<(&'static str, String)> {
-    let mut config = vec![("cleanup.policy", policy(topic.cleanup).to_string())];
+    let mut config = vec![
+        ("cleanup.policy", policy(topic.cleanup).to_string()),
+        // Time is event time; a broker may be set up to overwrite it.
+        ("message.timestamp.type", "CreateTime".to_string()),
+    ];
     match topic.cleanup {
         Cleanup::Forever | Cleanup::Purged => {
             config.push(("retention.ms", "-1".to_string()));

@@ -63,7 +63,7 @@ mod topology;
 pub use avro_codec::AvroRecord;
 pub use describe::{Description, SubTopologyDescription};
 pub use graph::{Graph, TopologyError};
-pub use state::{Change, Checkpoint, MemoryStore, Restoration, StateStore, StoreError};
+pub use state::{Change, Checkpoint, MAX_KEY_BYTES, MemoryStore, Restoration, StateStore, StoreError};
 pub use step::Refusal;
 pub use store::{Store, StoreAccess};
 pub use stream::{Record, Stream};

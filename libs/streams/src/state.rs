@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
+use avro_codec::SchemaId;
+
 /// The committed entries of one task's share of a store: encoded values by key, as they stand in the changelog, and how
 /// much of the changelog they hold.
 ///
@@ -39,6 +41,16 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// The store does not answer.
     fn clear(&self) -> Result<(), StoreError>;
+
+    /// Notes that the entries are now what the changelog says up to the checkpoint, removals included. A store that
+    /// outlives its process is not trusted after its changelog may have forgotten removals since.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    fn touch(&self) -> Result<(), StoreError>;
+
+    /// Ids of the schemas with which values were written that this process may not have met.
+    fn schema_ids(&self) -> Vec<SchemaId>;
 }
 
 /// A key and its new encoded value; without a value the key is removed.
@@ -66,8 +78,18 @@ pub struct Restoration {
 
 /// Broken machinery: a store that cannot be read or written. No record is to blame, so none is put aside.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct StoreError(String);
+#[non_exhaustive]
+pub enum StoreError {
+    /// It does not answer: why.
+    #[error("{0}")]
+    Broken(String),
+    /// Another task has opened the share, by name, since; this one has lost it.
+    #[error("{0} was opened anew by another task")]
+    Superseded(String),
+}
+
+/// Longest key a store takes, in bytes; one on disk could not hold more.
+pub const MAX_KEY_BYTES: usize = 65_535;
 
 /// A store in memory, which ends with its process.
 #[derive(Debug, Default)]
@@ -82,7 +104,7 @@ struct Contents {
 impl StoreError {
     /// An error with the words of its cause.
     pub fn new(cause: impl fmt::Display) -> Self {
-        Self(cause.to_string())
+        Self::Broken(cause.to_string())
     }
 }
 
@@ -133,6 +155,15 @@ impl StateStore for MemoryStore {
     fn clear(&self) -> Result<(), StoreError> {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Contents::default();
         Ok(())
+    }
+
+    fn touch(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn schema_ids(&self) -> Vec<SchemaId> {
+        // This process has read or written all of them.
+        Vec::new()
     }
 }
 

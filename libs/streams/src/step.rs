@@ -1,12 +1,9 @@
 use avro_codec::{AvroRecord, DecodeError, EncodeError, Schemas};
 
 use crate::graph::Graph;
-use crate::state::StoreError;
+use crate::state::{MAX_KEY_BYTES, StoreError};
 use crate::task::TaskStore;
 use crate::{Limits, Output, Timestamp};
-
-/// Longest key of a store, which one on disk could not hold either.
-const MAX_STORE_KEY_BYTES: usize = 65_535;
 
 /// What one record does: its outputs and writes are gathered here and merged into the task only when its handlers have
 /// returned.
@@ -78,7 +75,7 @@ pub enum Refusal {
         limit: usize,
     },
     /// A store on disk could not hold the key.
-    #[error("a key of {bytes} bytes is too long for store `{store}`, which takes {MAX_STORE_KEY_BYTES}")]
+    #[error("a key of {bytes} bytes is too long for store `{store}`, which takes {MAX_KEY_BYTES}")]
     KeyTooLong {
         /// The store.
         store: String,
@@ -144,7 +141,7 @@ impl<'t> Step<'t> {
     pub(crate) fn put_encoded(&mut self, store: usize, key: &str, value: Option<Box<[u8]>>) {
         let bytes = key.len() + value.as_deref().map_or(0, <[u8]>::len);
         let name = self.store_name(store);
-        if key.len() > MAX_STORE_KEY_BYTES {
+        if key.len() > MAX_KEY_BYTES {
             return self.refuse(Refusal::KeyTooLong { store: name.to_string(), bytes: key.len() });
         }
         if self.check(bytes, name) {
@@ -153,6 +150,10 @@ impl<'t> Step<'t> {
     }
 
     pub(crate) fn delete(&mut self, store: usize, key: &str) {
+        if key.len() > MAX_KEY_BYTES {
+            // It was never there.
+            return;
+        }
         self.effects.writes.push(Write { store, key: key.into(), value: None });
     }
 

@@ -16,7 +16,7 @@ use crate::client_log::ClientLog;
 use crate::view::Shares;
 
 /// How long one answer of the broker is waited for. Longer would not help: the description would be too old by then.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between two questions as long as nobody knows who owns what.
 const UNSETTLED_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -30,10 +30,18 @@ pub(crate) fn describe(shares: Arc<Shares>, settings: Settings, group: &str) -> 
 
 fn work(shares: &Shares, settings: &Settings, group: &str) {
     let mut client = None;
+    let mut has_warned = false;
     while !shares.owners().is_over() {
         let described = described(&mut client, shares, settings, group);
         if let Err(error) = &described {
             tracing::debug!(%error, "the group cannot be described");
+        }
+        if !has_warned && shares.owners().is_doubled() {
+            has_warned = true;
+            tracing::warn!(
+                "two instances of the group advertise the same address, and cannot ask each other: give each its own \
+                 --advertised-url"
+            );
         }
         let interval = match described {
             Ok(true) => super::REFRESH_INTERVAL,
@@ -54,7 +62,7 @@ fn described(
         Some(client) => client,
         None => client.insert(settings.reader("read_committed").create_with_context(Quiet::default())?),
     };
-    let asked_at = shares.owners().now();
+    let asked_at = Some(shares.owners().now());
     let groups = client.fetch_group_list(Some(group), ANSWER_TIMEOUT);
     // What the client has to say piles up unless it is taken.
     while client.poll(Duration::ZERO).is_some() {}

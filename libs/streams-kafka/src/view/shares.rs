@@ -66,9 +66,11 @@ impl Shares {
         self.wake_all();
     }
 
-    /// Stops serving a share. Who waits for one of its keys is to wait elsewhere.
-    pub(crate) fn withdraw(&self, store: &str, partition: i32) {
-        if let Some(shares) = self.served_mut().get_mut(store) {
+    /// Stops serving a share, if another thread has not begun to since. Who waits for one of its keys is to wait elsewhere.
+    pub(crate) fn withdraw(&self, store: &str, partition: i32, share: &Arc<dyn StateStore>) {
+        if let Some(shares) = self.served_mut().get_mut(store)
+            && shares.get(&partition).is_some_and(|served| Arc::ptr_eq(served, share))
+        {
             shares.remove(&partition);
         }
         self.owners.ask();

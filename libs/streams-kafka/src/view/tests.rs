@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use avro_codec::SchemaId;
 use serde::{Deserialize, Serialize};
 use streams::{Change, Checkpoint, MemoryStore, StateStore};
 use tokio::time::timeout;
@@ -64,11 +65,18 @@ impl Gauge {
     /// The broker says whose the partition is.
     fn describe(&self, member: &str) {
         let members = HashMap::from([("gauges".to_string(), HashMap::from([(0, member.to_string())]))]);
-        self.shares.described(Described { asked_at: self.shares.owners().now(), members });
+        self.shares.described(Described { asked_at: Some(self.shares.owners().now()), members });
     }
 
+    /// Time passes, and the process is awake.
     fn pass(&self, time: Duration) {
-        self.now_ms.fetch_add(u64::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
+        let millis = u64::try_from(time.as_millis()).unwrap();
+        let now = self.now_ms.load(Ordering::SeqCst);
+        for step in (now..now + millis).step_by(1000) {
+            self.now_ms.store(step, Ordering::SeqCst);
+            self.shares.owners().beat();
+        }
+        self.now_ms.store(now + millis, Ordering::SeqCst);
     }
 }
 
@@ -101,6 +109,14 @@ impl StateStore for Stalling {
 
     fn clear(&self) -> Result<(), StoreError> {
         self.0.clear()
+    }
+
+    fn touch(&self) -> Result<(), StoreError> {
+        self.0.touch()
+    }
+
+    fn schema_ids(&self) -> Vec<SchemaId> {
+        self.0.schema_ids()
     }
 }
 
@@ -169,7 +185,7 @@ async fn a_waiter_that_goes_away_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_share_that_is_not_served_yet_is_waited_for() {
     let gauge = Gauge::new();
-    gauge.shares.withdraw("levels", 0);
+    gauge.shares.withdraw("levels", 0, &gauge.share);
     gauge.commit("weir", 1);
     let view = gauge.view();
     assert_eq!(view.get("weir"), Err(ViewError::NotServed));
@@ -209,7 +225,7 @@ async fn who_waits_learns_that_the_partition_was_given_away_and_to_whom() {
     let mut watch = view.watch("weir");
     watch.look();
     assert_eq!((view.get("weir"), view.owner("weir")), (Ok(None), Owner::Here));
-    gauge.shares.withdraw("levels", 0);
+    gauge.shares.withdraw("levels", 0, &gauge.share);
     timeout(DEADLINE, watch.changed()).await.expect("it is no longer served");
     watch.look();
     gauge.describe(OTHER);

@@ -2,11 +2,13 @@
 
 use std::fs;
 
-use streams_kafka::{KafkaStreams, Status};
+use avro_codec::{AvroRecord, SchemaId, Schemas};
+use streams::subject;
+use streams_kafka::{KafkaStreams, Status, partition_of};
 use tempfile::TempDir;
-use test_kit::RawRecord;
+use test_kit::{RawRecord, eventually_blocking};
 
-use crate::rig::{Amount, Rig, TOTALS, await_status, await_total, plain_adder};
+use crate::rig::{Amount, DEADLINE, Rig, TOTALS, await_status, await_total, plain_adder};
 
 const CHANGELOG: &str = "adder-totals-changelog";
 
@@ -36,6 +38,47 @@ fn a_restart_needs_nothing_of_the_changelog_that_is_on_disk() {
     let streams = rig.start_and_await(plain_adder());
     await_total(&streams.view(&TOTALS), "a", 5);
     assert_goes_on(&rig, streams);
+}
+
+#[test]
+fn restarts_and_rebalances_in_which_nothing_is_written_change_nothing() {
+    let (rig, _directory) = stopped_with_state();
+    for _ in 0..2 {
+        let streams = rig.start_and_await(plain_adder());
+        await_total(&streams.view(&TOTALS), "a", 5);
+        streams.join();
+    }
+    // The marker of the transaction is the youngest thing in the changelog, and no record.
+    rig.truncate_changelog();
+    let mut elsewhere = rig.instance("1");
+    elsewhere.settings.state_dir = None;
+    let streams = rig.start_and_await(plain_adder());
+    assert!(partition_of("a", 4) < 2, "of two instances the one in the first slot has the first partitions");
+    let other = elsewhere.start_and_await(plain_adder());
+    other.leave();
+    await_status(&other, "it leaves", |status| *status == Status::Left);
+    assert_goes_on(&rig, streams);
+}
+
+#[test]
+fn state_on_disk_that_was_written_with_a_schema_nobody_has_met_yet_waits_for_it() {
+    let (mut rig, _directory) = stopped_with_state();
+    let earlier = SchemaId::of(&rig.encoded("a", 5).value.unwrap()).unwrap();
+    rig.schemas = Schemas::new();
+    for (n, topic) in (900..).zip(["amounts", "sums", CHANGELOG]) {
+        rig.schemas.bind(&subject(topic), SchemaId(n), Amount::SCHEMA).unwrap();
+    }
+    let ids: Vec<SchemaId> =
+        rig.read(CHANGELOG).iter().filter_map(|record| SchemaId::of(record.value.as_deref()?)).collect();
+    assert!(earlier.0 < 900 && ids.iter().all(|id| id.0 < 900), "{earlier} {ids:?}");
+    let streams = rig.start(plain_adder());
+    eventually_blocking("the engine asks for the schemas", DEADLINE, || {
+        let asked = rig.asked.lock().unwrap();
+        ids.iter().all(|id| asked.contains(id)).then_some(())
+    });
+    ids.iter().for_each(|id| rig.schemas.learn(*id, Amount::SCHEMA).unwrap());
+    await_total(&streams.view(&TOTALS), "a", 5);
+    streams.join();
 }
 
 #[test]
@@ -82,7 +125,7 @@ fn local_state_of_a_changelog_that_was_created_anew_is_thrown_away() {
         rig.broker.delete_topic(&changelog).unwrap();
         rig.broker.create_topic(&changelog, 4, &[("cleanup.policy", "compact")]).unwrap();
         let total = Amount { till: "a".to_string(), cents: 77, note: String::new() };
-        let total = rig.schemas.encode(&streams::subject(CHANGELOG), &total).unwrap();
+        let total = rig.schemas.encode(&subject(CHANGELOG), &total).unwrap();
         rig.broker.write(&changelog, (0..records).map(|_| RawRecord::new("a", total.clone()))).unwrap();
         let streams = rig.start_and_await(plain_adder());
         await_total(&streams.view(&TOTALS), "a", 77);

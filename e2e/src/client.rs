@@ -1,3 +1,5 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -7,11 +9,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 use tokio::time::{interval, timeout};
 
-/// A client of the orders service.
+/// A client of the orders service, of one instance of it or of several.
 #[derive(Clone, Debug)]
 pub struct OrdersClient {
     http: reqwest::Client,
-    orders_url: String,
+    /// One per instance.
+    orders_urls: Arc<[String]>,
+    /// How many requests were sent, which tells whose turn it is.
+    sent: Arc<AtomicUsize>,
 }
 
 /// What a client sends to place an order.
@@ -37,6 +42,7 @@ pub struct OrderDocument {
     pub price: Number,
     pub version: i32,
     pub reasons: Vec<String>,
+    pub updated_at: String,
 }
 
 /// A whole answer.
@@ -49,7 +55,7 @@ pub struct Answer {
 }
 
 /// Longer than the service lets any request wait.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(70);
+pub const ANSWERED_WITHIN: Duration = Duration::from_secs(70);
 
 /// A client repeats itself no faster.
 const PACE: Duration = Duration::from_millis(10);
@@ -72,8 +78,17 @@ impl OrdersClient {
     /// # Errors
     /// If the HTTP client cannot be set up.
     pub fn new(base_url: &str) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().no_proxy().timeout(ANSWERED_WITHIN).build()?;
-        Ok(Self { http, orders_url: format!("{base_url}/v1/orders") })
+        Self::of_instances(&[base_url.to_string()], ANSWERED_WITHIN)
+    }
+
+    /// A client of the instances at these URLs, which asks them in turn and hangs up on one that does not answer in time.
+    ///
+    /// # Errors
+    /// If the HTTP client cannot be set up.
+    pub fn of_instances(base_urls: &[String], patience: Duration) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder().no_proxy().timeout(patience).build()?;
+        let orders_urls = base_urls.iter().map(|url| format!("{url}/v1/orders")).collect();
+        Ok(Self { http, orders_urls, sent: Arc::default() })
     }
 
     /// Places an order, and waits for its creation.
@@ -81,7 +96,16 @@ impl OrdersClient {
     /// # Errors
     /// If there is no answer.
     pub async fn place(&self, order: &NewOrder) -> anyhow::Result<Answer> {
-        answer(self.http.post(&self.orders_url).json(order)).await
+        answer(self.http.post(self.orders_url()).json(order)).await
+    }
+
+    /// Places an order, and waits for its creation for so long.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn place_within(&self, order: &NewOrder, timeout: Duration) -> anyhow::Result<Answer> {
+        let url = format!("{}?timeout={}", self.orders_url(), timeout.as_millis());
+        answer(self.http.post(url).json(order)).await
     }
 
     /// Places an order in the trace of somebody else.
@@ -89,7 +113,7 @@ impl OrdersClient {
     /// # Errors
     /// If there is no answer.
     pub async fn place_traced(&self, order: &NewOrder, traceparent: &str) -> anyhow::Result<Answer> {
-        answer(self.http.post(&self.orders_url).header("traceparent", traceparent).json(order)).await
+        answer(self.http.post(self.orders_url()).header("traceparent", traceparent).json(order)).await
     }
 
     /// Places an order, and waits only until it is journaled.
@@ -97,7 +121,7 @@ impl OrdersClient {
     /// # Errors
     /// If there is no answer.
     pub async fn place_async(&self, order: &NewOrder) -> anyhow::Result<Answer> {
-        answer(self.http.post(&self.orders_url).header("Prefer", "respond-async").json(order)).await
+        answer(self.http.post(self.orders_url()).header("Prefer", "respond-async").json(order)).await
     }
 
     /// Places an order as the service advises: one that was not acknowledged is placed again under the same id.
@@ -105,27 +129,30 @@ impl OrdersClient {
     /// # Panics
     /// If the service gives an answer that is neither an acknowledgement nor a reason to try again, or none within the
     /// given time.
-    pub async fn place_until_acknowledged(&self, order: &NewOrder, within: Duration) {
+    pub async fn place_until_acknowledged(&self, order: &NewOrder, within: Duration) -> Answer {
         let repeated = async {
             let mut pace = interval(PACE);
-            while !self.is_acknowledged(order).await {
+            loop {
+                if let Some(acknowledgement) = self.acknowledgement(order).await {
+                    return acknowledgement;
+                }
                 pace.tick().await;
             }
         };
         let placed = timeout(within, repeated).await;
-        placed.unwrap_or_else(|_| panic!("not within {within:?}: order {} is acknowledged", order.id));
+        placed.unwrap_or_else(|_| panic!("not within {within:?}: order {} is acknowledged", order.id))
     }
 
-    /// Places an order once. It counts as not acknowledged if the service is away, breaks off, or cannot reach its broker.
+    /// Places an order once. Nothing if it is not acknowledged: the service is away, breaks off, or cannot reach its broker.
     ///
     /// # Panics
     /// If the service gives any other answer.
-    pub async fn is_acknowledged(&self, order: &NewOrder) -> bool {
+    pub async fn acknowledgement(&self, order: &NewOrder) -> Option<Answer> {
         match self.place(order).await {
-            Ok(answer) if answer.is_acknowledgement() => true,
-            Ok(answer) if answer.status == StatusCode::SERVICE_UNAVAILABLE => false,
+            Ok(answer) if answer.is_acknowledgement() => Some(answer),
+            Ok(answer) if answer.status == StatusCode::SERVICE_UNAVAILABLE => None,
             Ok(answer) => panic!("order {} is answered with {} {}", order.id, answer.status, answer.body),
-            Err(_) => false,
+            Err(_) => None,
         }
     }
 
@@ -134,7 +161,15 @@ impl OrdersClient {
     /// # Errors
     /// If there is no answer.
     pub async fn get(&self, id: &str) -> anyhow::Result<Answer> {
-        answer(self.http.get(format!("{}/{id}?timeout=0", self.orders_url))).await
+        self.get_within(id, Duration::ZERO).await
+    }
+
+    /// An order as soon as it exists.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn get_within(&self, id: &str, timeout: Duration) -> anyhow::Result<Answer> {
+        answer(self.http.get(format!("{}/{id}?timeout={}", self.orders_url(), timeout.as_millis()))).await
     }
 
     /// An order with its verdict, which is waited for.
@@ -142,7 +177,7 @@ impl OrdersClient {
     /// # Errors
     /// If there is no answer.
     pub async fn get_validated(&self, id: &str, timeout: Duration) -> anyhow::Result<Answer> {
-        answer(self.http.get(format!("{}/{id}/validated?timeout={}", self.orders_url, timeout.as_millis()))).await
+        answer(self.http.get(format!("{}/{id}/validated?timeout={}", self.orders_url(), timeout.as_millis()))).await
     }
 
     /// An order with its verdict.
@@ -152,6 +187,11 @@ impl OrdersClient {
     pub async fn verdict(&self, id: &str) -> anyhow::Result<OrderDocument> {
         let answer = self.get_validated(id, Duration::from_secs(60)).await;
         answer.and_then(|answer| answer.order()).with_context(|| format!("the verdict on {id}"))
+    }
+
+    fn orders_url(&self) -> &str {
+        let turn = self.sent.fetch_add(1, Ordering::Relaxed);
+        &self.orders_urls[turn % self.orders_urls.len()]
     }
 }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::env;
 use std::fmt::Write;
 
@@ -13,7 +14,7 @@ pub struct Addresses {
     pub schema_registry_url: String,
     /// The services' database.
     pub postgres_url: String,
-    /// The services, in the order of the declaration.
+    /// The instances of the services, in the order of the declaration.
     pub services: Vec<ServiceAddress>,
 }
 
@@ -21,11 +22,13 @@ pub struct Addresses {
 /// are after sourcing the env file of a demo.
 pub(crate) const GIVEN: &str = "MILLRACE_INFRASTRUCTURE_GIVEN";
 
-/// Where a service is reached.
+/// Where an instance of a service is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceAddress {
-    /// Its name.
+    /// Its name as a part of the stack.
     pub name: String,
+    /// The service it is an instance of.
+    pub service: String,
     /// Base of its HTTP interface, if it has one.
     pub url: Option<String>,
     /// Base of its admin port: `/livez`, `/readyz`, `/metrics`.
@@ -42,8 +45,9 @@ impl Addresses {
                     addresses.schema_registry_url = format!("{}{}", http(port("registry")), registry::CONFLUENT_API);
                 }
                 ("postgres", _) => addresses.postgres_url = postgres_url(port("postgres"), postgres::DATABASE),
-                (name, Kind::Service { http_port, .. }) => addresses.services.push(ServiceAddress {
+                (name, Kind::Service { service, http_port, .. }) => addresses.services.push(ServiceAddress {
                     name: name.into(),
+                    service: (*service).into(),
                     url: http_port.map(|_| http(port(name))),
                     admin_url: http(port(&admin(name))),
                 }),
@@ -66,19 +70,21 @@ impl Addresses {
     }
 
     /// As environment variables: `KAFKA_BOOTSTRAP`, `SCHEMA_REGISTRY_URL`, `POSTGRES_URL`, and for each service with an
-    /// HTTP interface `<SERVICE>_URL` and `<SERVICE>_URLS` (all instances, separated by commas).
+    /// HTTP interface `<SERVICE>_URL` (its first instance) and `<SERVICE>_URLS` (all instances, separated by commas).
     pub fn environment(&self) -> Vec<(String, String)> {
         let mut variables = vec![
             ("KAFKA_BOOTSTRAP".to_string(), self.kafka_bootstrap.clone()),
             ("SCHEMA_REGISTRY_URL".to_string(), self.schema_registry_url.clone()),
             ("POSTGRES_URL".to_string(), self.postgres_url.clone()),
         ];
-        for service in &self.services {
-            if let Some(url) = &service.url {
-                let name = service.name.to_uppercase().replace('-', "_");
-                variables.push((format!("{name}_URL"), url.clone()));
-                variables.push((format!("{name}_URLS"), url.clone()));
-            }
+        let mut urls: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for instance in &self.services {
+            urls.entry(&instance.service).or_default().extend(instance.url.as_deref());
+        }
+        for (service, urls) in urls {
+            let name = service.to_uppercase().replace('-', "_");
+            variables.push((format!("{name}_URL"), urls.first().copied().unwrap_or_default().to_string()));
+            variables.push((format!("{name}_URLS"), urls.join(",")));
         }
         variables.retain(|(_, value)| !value.is_empty());
         variables
@@ -104,4 +110,24 @@ fn http(port: u16) -> String {
 
 pub(crate) fn postgres_url(port: u16, database: &str) -> String {
     format!("postgres://postgres@127.0.0.1:{port}/{database}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::declared::PARTS;
+
+    #[test]
+    fn the_environment_names_the_first_instance_of_a_service_and_all_of_them() {
+        let parts: Vec<&Declaration> = PARTS.iter().collect();
+        let ports: BTreeMap<String, u16> = parts.iter().flat_map(|part| part.ports()).collect();
+
+        let shell = Addresses::new(&parts, |name| ports[name]).as_shell();
+
+        let lines: Vec<&str> = shell.lines().filter(|line| line.starts_with("ORDER")).collect();
+        assert_eq!(
+            lines,
+            ["ORDERS_URL=http://127.0.0.1:8080", "ORDERS_URLS=http://127.0.0.1:8080,http://127.0.0.1:8090"]
+        );
+    }
 }

@@ -3,7 +3,7 @@ use crate::infrastructure::{kafka, postgres, registry};
 use crate::launch::Launch;
 use crate::site::Site;
 
-/// The stack: what runs, and what each part needs before it. A service is one line.
+/// The stack: what runs, and what each part needs before it. A service is one line, and so is each further instance of it.
 ///
 /// The ports are those of the demo; everywhere else free ones are taken.
 pub(crate) const PARTS: &[Declaration] = &[
@@ -14,7 +14,9 @@ pub(crate) const PARTS: &[Declaration] = &[
     step("schemas", "millrace-schemas", &["registry"], Describe::Passed),
     step("seed", "millrace-seed", &["topics", "schemas"], Describe::NotPassed),
     service("orders", Some(8080), 18080),
+    instance("orders-1", "orders", 1, Some(8090), 18090),
     service("order-details", None, 18180),
+    instance("order-details-1", "order-details", 1, None, 18190),
 ];
 
 /// One part of the stack.
@@ -32,8 +34,8 @@ pub(crate) enum Kind {
     Infrastructure { ports: &'static [(&'static str, u16)], launch: fn(&Site) -> Result<Launch>, ready: Ready },
     /// A program that does its work and ends.
     Step { binary: &'static str, describe: Describe },
-    /// One of `services/`, ready when its admin port says so.
-    Service { http_port: Option<u16>, admin_port: u16 },
+    /// One of `services/` in one of its slots, ready when its admin port says so.
+    Service { service: &'static str, instance: u32, http_port: Option<u16>, admin_port: u16 },
 }
 
 /// How to find out that a program that is not ours works.
@@ -70,9 +72,24 @@ const fn step(
     Declaration { name, needs, kind: Kind::Step { binary, describe } }
 }
 
-/// A service waits by itself for what it needs; it is started last to spare its log the complaints.
+/// The first instance of a service bears the service's name.
 const fn service(name: &'static str, http_port: Option<u16>, admin_port: u16) -> Declaration {
-    Declaration { name, needs: &["topics", "schemas"], kind: Kind::Service { http_port, admin_port } }
+    instance(name, name, 0, http_port, admin_port)
+}
+
+/// A service waits by itself for what it needs; it is started last to spare its log the complaints.
+const fn instance(
+    name: &'static str,
+    service: &'static str,
+    instance: u32,
+    http_port: Option<u16>,
+    admin_port: u16,
+) -> Declaration {
+    Declaration {
+        name,
+        needs: &["topics", "schemas"],
+        kind: Kind::Service { service, instance, http_port, admin_port },
+    }
 }
 
 impl Declaration {
@@ -80,8 +97,17 @@ impl Declaration {
         matches!(self.kind, Kind::Infrastructure { .. })
     }
 
-    pub(crate) fn is_service(&self) -> bool {
-        matches!(self.kind, Kind::Service { .. })
+    /// The service it is an instance of.
+    pub(crate) fn service(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::Service { service, .. } => Some(service),
+            _ => None,
+        }
+    }
+
+    /// Whether it is there for a service that another part runs already.
+    pub(crate) fn is_further_instance(&self) -> bool {
+        matches!(self.kind, Kind::Service { instance: 1.., .. })
     }
 
     /// Its ports by name, with their numbers in the demo. The first bears the name of the part if the part is talked to.
@@ -89,7 +115,7 @@ impl Declaration {
         match &self.kind {
             Kind::Infrastructure { ports, .. } => ports.iter().map(|(name, port)| (name.to_string(), *port)).collect(),
             Kind::Step { .. } => Vec::new(),
-            Kind::Service { http_port, admin_port } => {
+            Kind::Service { http_port, admin_port, .. } => {
                 let http = http_port.map(|port| (self.name.to_string(), port));
                 http.into_iter().chain([(admin(self.name), *admin_port)]).collect()
             }
@@ -97,9 +123,9 @@ impl Declaration {
     }
 }
 
-/// The name of a service's admin port.
-pub(crate) fn admin(service: &str) -> String {
-    format!("{service}-admin")
+/// The name of the admin port of a service's instance.
+pub(crate) fn admin(part: &str) -> String {
+    format!("{part}-admin")
 }
 
 /// The part of that name.
@@ -142,6 +168,16 @@ mod tests {
     fn no_two_parts_share_a_port_in_the_demo() {
         let ports: Vec<u16> = PARTS.iter().flat_map(|part| part.ports()).map(|(_, port)| port).collect();
         assert_eq!(ports.iter().collect::<HashSet<_>>().len(), ports.len(), "{ports:?}");
+    }
+
+    #[test]
+    fn a_further_instance_is_named_after_its_service_and_its_slot() {
+        for part in PARTS {
+            if let Kind::Service { service, instance, .. } = part.kind {
+                let name = if instance == 0 { service.to_string() } else { format!("{service}-{instance}") };
+                assert_eq!(part.name, name);
+            }
+        }
     }
 
     #[test]

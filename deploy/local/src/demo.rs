@@ -15,7 +15,7 @@ use crate::claim::{Claim, Holder};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Leave a part out, and say how to start it by hand; may be repeated.
+    /// Leave a part out, a service with all its instances, and say how to start it by hand; may be repeated.
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     without: Vec<String>,
     /// Start only these parts and what they need; may be repeated.
@@ -24,6 +24,9 @@ pub(crate) struct Options {
     /// Have a part listen on another port, 0 for any that is free; may be repeated.
     #[arg(long, value_name = "PART=PORT", env = "MILLRACE_PORTS", value_delimiter = ',', value_parser = port)]
     port: Vec<(String, u16)>,
+    /// Take free ports instead of those of the demo, where no other is asked for.
+    #[arg(long)]
+    free_ports: bool,
     /// Where the addresses are written, as shell variables.
     #[arg(long, value_name = "FILE", default_value_os_t = default_env_file())]
     env_file: PathBuf,
@@ -45,17 +48,20 @@ pub(crate) fn up(options: Options) -> anyhow::Result<()> {
         fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     }
     let claim = Claim::take(&pid_file(&options.env_file))?;
-    let mut builder = Stack::builder().demo_ports().progress().interrupt(interrupt.clone());
+    let mut builder = Stack::builder().progress().interrupt(interrupt.clone());
+    if !options.free_ports {
+        builder = builder.demo_ports();
+    }
     builder = builder.remove_at_end([options.env_file.clone(), claim.path().to_path_buf()]);
     if !options.only.is_empty() {
         builder = builder.only(options.only);
     }
-    builder = options.without.iter().fold(builder, |builder, part| builder.without(part));
+    builder = options.without.iter().fold(builder, |builder, name| builder.without(name).without_service(name));
     builder = options.port.into_iter().fold(builder, |builder, (part, port)| builder.port(part, port));
     let stack = builder.start()?;
     fs::write(&options.env_file, stack.addresses().as_shell())
         .with_context(|| format!("cannot write {}", options.env_file.display()))?;
-    say(&welcome(&stack, &options.env_file, &options.without)?);
+    say(&welcome(&stack, &options.env_file)?);
     watch(&stack, &interrupt)?;
     say("ending\n");
     stack.stop();
@@ -103,11 +109,11 @@ fn again(part: &Part) -> anyhow::Result<String> {
     })
 }
 
-fn welcome(stack: &Stack, env_file: &Path, without: &[String]) -> anyhow::Result<String> {
+fn welcome(stack: &Stack, env_file: &Path) -> anyhow::Result<String> {
     let mut text = String::from("\nMillrace is up:\n\n");
     for part in stack.parts().iter().filter(|part| !part.is_step()) {
         let process = part.pid().map_or("left out".into(), |pid| format!("process {pid}"));
-        writeln!(text, "  {:<14} {:<15} {}", part.name(), process, part.address().unwrap_or_default())?;
+        writeln!(text, "  {:<15} {:<15} {}", part.name(), process, part.address().unwrap_or_default())?;
     }
     writeln!(text, "\nThe addresses are in {} too, for a shell to source.", env_file.display())?;
     if let Some(url) = stack.parts().iter().find(|part| part.name() == "orders").and_then(Part::url) {
@@ -116,7 +122,7 @@ fn welcome(stack: &Stack, env_file: &Path, without: &[String]) -> anyhow::Result
         writeln!(text, "    -d '{FIRST_ORDER}'")?;
         writeln!(text, "  curl -i {url}/v1/orders/first/validated")?;
     }
-    for part in without.iter().map(|name| stack.part(name)).filter(|part| part.is_service()) {
+    for part in stack.parts().iter().filter(|part| part.is_service() && part.pid().is_none()) {
         writeln!(text, "\nStart {} yourself, from a debugger or so:\n\n  {}", part.name(), part.command_line()?)?;
     }
     text.push_str("\nCtrl-C or `make down` ends everything.\n");

@@ -136,7 +136,18 @@ impl Part {
         }
     }
 
-    /// Stops it in its tracks (SIGSTOP), with all its children. It keeps its connections, and answers nobody.
+    /// Has an instance of a service give its partitions to the others for good (`POST /leave`), and waits until it has. It
+    /// goes on answering requests until it is stopped.
+    ///
+    /// # Errors
+    /// If it is no instance of a service, does not run, or has not left within 20 s.
+    pub fn leave(&self) -> Result<()> {
+        let port = self.site.port(&admin(self.name()));
+        probe::post(port, "/leave", END_WITHIN).map_err(|why| self.failure(format!("has not left its group: {why}")))
+    }
+
+    /// Stops it in its tracks (SIGSTOP), with all its children and their threads. It keeps its connections, and answers
+    /// nobody.
     pub fn pause(&self) {
         if let Some(process) = self.lock().as_mut() {
             process.pause();
@@ -177,9 +188,14 @@ impl Part {
         (!is_done).then(|| self.failure(format!("ended with {status}")).to_string())
     }
 
-    /// Whether it is one of `services/`.
+    /// The one of `services/` that it is an instance of.
+    pub fn service(&self) -> Option<&'static str> {
+        self.declaration.service()
+    }
+
+    /// Whether it is an instance of a service.
     pub fn is_service(&self) -> bool {
-        self.declaration.is_service()
+        self.service().is_some()
     }
 
     /// Whether it does its work and ends, instead of staying.
@@ -198,12 +214,12 @@ impl Part {
         }
     }
 
-    /// Base of a service's HTTP interface.
+    /// Base of the HTTP interface of a service's instance.
     pub fn url(&self) -> Option<String> {
         self.service_address()?.url
     }
 
-    /// Base of a service's admin port.
+    /// Base of the admin port of a service's instance.
     pub fn admin_url(&self) -> Option<String> {
         Some(self.service_address()?.admin_url)
     }
@@ -224,7 +240,8 @@ impl Part {
     /// If its directory cannot be written.
     pub fn command_line(&self) -> Result<String> {
         let by_hand = Launch { program: "cargo".into(), ..self.launch()? };
-        Ok(by_hand.arguments(["run", "--bin", self.name()]).to_string())
+        let binary = self.service().unwrap_or(self.name());
+        Ok(by_hand.arguments(["run", "--bin", binary]).to_string())
     }
 
     fn service_address(&self) -> Option<ServiceAddress> {
@@ -236,13 +253,13 @@ impl Part {
         let own = match &self.declaration.kind {
             Kind::Infrastructure { launch, .. } => launch(site)?,
             Kind::Step { binary, describe } => {
-                let described = site.services().filter(|_| *describe == Describe::Passed);
+                let described = site.services().into_iter().filter(|_| *describe == Describe::Passed);
                 let files = described.map(|service| format!("--describe={}", site.description(service).display()));
                 Launch::new(site.binary(binary)).arguments(files).connections(site)
             }
-            Kind::Service { http_port, .. } => {
+            Kind::Service { service, instance, http_port, .. } => {
                 let name = self.name();
-                let launch = Launch::new(site.binary(name)).connections(site);
+                let launch = Launch::new(site.binary(service)).connections(site).environment("INSTANCE", instance);
                 let launch = launch.environment("ADMIN_LISTEN", probe::address(site.port(&admin(name))));
                 match http_port {
                     Some(_) => launch.environment("LISTEN", probe::address(site.port(name))),

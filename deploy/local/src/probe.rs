@@ -19,7 +19,17 @@ pub(crate) fn connect(port: u16) -> io::Result<TcpStream> {
 
 /// Whether `GET path` is answered with 200.
 pub(crate) fn answers_http(port: u16, path: &str) -> Result<(), String> {
-    let answer = get(port, path).map_err(|error| format!("http://127.0.0.1:{port}{path} does not answer: {error}"))?;
+    succeeds(port, "GET", path, PATIENCE)
+}
+
+/// Whether `POST path` is answered with 200.
+pub(crate) fn post(port: u16, path: &str, within: Duration) -> Result<(), String> {
+    succeeds(port, "POST", path, within)
+}
+
+fn succeeds(port: u16, method: &str, path: &str, within: Duration) -> Result<(), String> {
+    let answer = ask(port, method, path, within);
+    let answer = answer.map_err(|error| format!("http://127.0.0.1:{port}{path} does not answer: {error}"))?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.split(' ').nth(1).unwrap_or("nothing");
     match status {
@@ -28,9 +38,13 @@ pub(crate) fn answers_http(port: u16, path: &str) -> Result<(), String> {
     }
 }
 
-fn get(port: u16, path: &str) -> io::Result<String> {
+fn ask(port: u16, method: &str, path: &str, within: Duration) -> io::Result<String> {
     let mut connection = connect(port)?;
-    write!(connection, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+    connection.set_read_timeout(Some(within))?;
+    write!(
+        connection,
+        "{method} {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    )?;
     let mut answer = Vec::new();
     connection.read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())

@@ -1,5 +1,6 @@
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
 use std::thread;
@@ -23,6 +24,9 @@ pub(crate) struct Process {
     was_asked: bool,
     paused: Vec<Pid>,
 }
+
+/// How long a process that was told to stand still may take to do so in all its threads.
+const STANDS_WITHIN: Duration = Duration::from_secs(2);
 
 impl Process {
     /// Starts a command that announces itself to the watchdog.
@@ -94,6 +98,11 @@ impl Process {
                 self.watchdog.forget(*pid);
                 self.watchdog.watch(*pid, Signal::SIGKILL);
             }
+            // The signal is answered thread by thread, and one that runs still could still answer somebody.
+            let deadline = Instant::now() + STANDS_WITHIN;
+            while !self.paused.iter().all(|pid| stands(*pid)) && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(1));
+            }
         }
     }
 
@@ -130,11 +139,23 @@ fn with_descendants(pid: Pid) -> Vec<Pid> {
     found
 }
 
-/// A process and its parent, from `/proc/PID/stat`: `PID (name) state PARENT …`, where the name may hold anything.
+/// A process and its parent.
 fn parent(entry: fs::DirEntry) -> Option<(Pid, Pid)> {
     let pid = entry.file_name().to_str()?.parse().ok()?;
-    let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
-    let (_, behind_name) = stat.rsplit_once(')')?;
-    let parent = behind_name.split_whitespace().nth(1)?.parse().ok()?;
+    let (_, parent) = state_and_parent(&entry.path())?;
     Some((Pid::from_raw(pid), Pid::from_raw(parent)))
+}
+
+/// Whether every thread of a process is stopped, or gone, as far as `/proc` tells.
+fn stands(pid: Pid) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    threads.filter_map(|thread| state_and_parent(&thread.path())).all(|(state, _)| "TtZX".contains(state))
+}
+
+/// From the file `stat` of a process or a thread: `PID (name) STATE PARENT …`, where the name may hold anything.
+fn state_and_parent(directory: &Path) -> Option<(char, i32)> {
+    let stat = fs::read_to_string(directory.join("stat")).ok()?;
+    let (_, behind_name) = stat.rsplit_once(')')?;
+    let mut fields = behind_name.split_whitespace();
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
 }

@@ -28,7 +28,7 @@ impl Progress {
     pub(crate) fn part(&self, name: &str, took: Duration) {
         if let Some(since) = self.shown_since {
             self.say(&format!(
-                "{name:<14} ready in {:>4.1} s, at {:>4.1} s",
+                "{name:<15} ready in {:>4.1} s, at {:>4.1} s",
                 took.as_secs_f32(),
                 since.elapsed().as_secs_f32()
             ));

@@ -70,8 +70,9 @@ impl Site {
         Addresses::new(&self.parts, |name| self.port(name))
     }
 
-    pub(crate) fn services(&self) -> impl Iterator<Item = &'static str> {
-        self.parts.iter().filter(|part| part.is_service()).map(|part| part.name)
+    /// The services of this stack, each once, however many instances it has.
+    pub(crate) fn services(&self) -> BTreeSet<&'static str> {
+        self.parts.iter().filter_map(|part| part.service()).collect()
     }
 
     pub(crate) fn binary(&self, name: &str) -> PathBuf {

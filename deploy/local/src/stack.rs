@@ -33,6 +33,7 @@ pub struct Stack {
 pub struct Builder {
     only: Option<Vec<String>>,
     without: Vec<String>,
+    without_services: Vec<String>,
     environment: Vec<(String, String, String)>,
     ports: Vec<(String, u16)>,
     demo_ports: bool,
@@ -56,10 +57,23 @@ impl Builder {
         self
     }
 
+    /// Everything, but one instance of each service.
+    #[must_use]
+    pub fn single_instances(self) -> Self {
+        self.only(PARTS.iter().filter(|part| !part.is_further_instance()).map(|part| part.name))
+    }
+
     /// Leaves a part out for now: it has its ports, and those that need it go without, and [`Part::start`] starts it.
     #[must_use]
     pub fn without(mut self, part: impl Into<String>) -> Self {
         self.without.push(part.into());
+        self
+    }
+
+    /// Leaves all instances of a service out in the same way.
+    #[must_use]
+    pub fn without_service(mut self, service: impl Into<String>) -> Self {
+        self.without_services.push(service.into());
         self
     }
 
@@ -71,7 +85,7 @@ impl Builder {
     }
 
     /// Takes this port instead of a free one; 0 stands for a free one. Its name is that of the part; the admin port of a
-    /// service is `<service>-admin`.
+    /// service is `<part>-admin`.
     #[must_use]
     pub fn port(mut self, name: impl Into<String>, port: u16) -> Self {
         self.ports.push((name.into(), port));
@@ -136,10 +150,14 @@ impl Builder {
         }
         let stack = self.lay_out(parts, installation, fixed_ports)?;
         stack.describe_services()?;
-        let started: Vec<&Part> =
-            stack.parts.iter().filter(|part| !self.without.iter().any(|name| name == part.name())).collect();
+        let started: Vec<&Part> = stack.parts.iter().filter(|part| !self.leaves_out(part)).collect();
         start_all(&started, &self.progress, &self.interrupt)?;
         Ok(stack)
+    }
+
+    fn leaves_out(&self, part: &Part) -> bool {
+        self.without.iter().any(|name| name == part.name())
+            || self.without_services.iter().any(|service| part.service() == Some(service))
     }
 
     /// The ports that have to have a certain number, all of them free.

@@ -23,6 +23,11 @@ fn a_part_is_killed_started_paused_and_resumed_by_name() -> Result<(), Error> {
     assert_ne!(kafka.pid(), Some(first));
     TcpStream::connect(&stack.addresses().kafka_bootstrap).expect("it listens where it did");
 
+    kafka.pause();
+    let states = thread_states(kafka.pid().expect("it runs"));
+    assert!(states.len() > 1 && states.iter().all(|state| state == "T"), "{states:?}");
+    kafka.resume();
+
     let postgres = stack.part("postgres");
     postgres.pause();
     let refusal = postgres.wait_ready(Duration::from_millis(100)).expect_err("a paused part answers nobody");
@@ -119,6 +124,13 @@ fn a_part_that_is_not_declared_is_answered_with_those_that_are() {
         sentence.starts_with("there is no part named zookeeper; there are postgres, kafka, registry"),
         "{sentence}"
     );
+}
+
+/// The state of each thread of a process, as `/proc` abbreviates it.
+fn thread_states(pid: u32) -> Vec<String> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs").flatten();
+    let stats = threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
+    stats.filter_map(|stat| Some(stat.rsplit_once(") ")?.1.split(' ').next()?.to_string())).collect()
 }
 
 fn is_alive(pid: u32) -> bool {

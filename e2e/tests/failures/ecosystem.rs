@@ -43,6 +43,16 @@ impl Ecosystem {
         self.stack.part(name)
     }
 
+    /// All instances of all services.
+    pub fn services(&self) -> impl Iterator<Item = &Part> {
+        self.stack.parts().iter().filter(|part| part.is_service())
+    }
+
+    /// Where the instances of orders are reached.
+    pub fn orders_urls(&self) -> Vec<String> {
+        self.services().filter_map(Part::url).collect()
+    }
+
     /// Sees an order through, whatever connections the client has lost meanwhile.
     ///
     /// # Panics
@@ -75,8 +85,8 @@ impl Ecosystem {
             log.requested.iter().all(|id| decided.contains(id)).then_some(())
         })
         .await;
-        for service in SERVICES {
-            self.part(service).stop();
+        for part in self.services() {
+            part.stop();
         }
         let log = self.log().await?;
         let found = violations(acknowledged, &CHECKS, &log);
@@ -93,7 +103,7 @@ impl Ecosystem {
 impl Drop for Ecosystem {
     fn drop(&mut self) {
         if thread::panicking() {
-            for part in self.stack.parts().iter().filter(|part| part.is_service()) {
+            for part in self.services() {
                 println!("--- the end of the log of {} ---\n{}", part.name(), part.log_tail(60));
             }
         }

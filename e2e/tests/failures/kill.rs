@@ -1,27 +1,19 @@
-#![expect(clippy::disallowed_methods, reason = "a seed is drawn, or given to repeat a run")]
-
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
-use std::{env, thread};
+use std::thread;
 
 use local::{Error, Stack};
 
 use crate::ecosystem::Ecosystem;
 use crate::load::{RunningLoad, assert_verdicts};
+use crate::seed;
 
 const KILLED: [&str; 3] = ["orders", "order-details", "kafka"];
 
 const ORDERS: usize = 2_000;
 
-/// Repeats the moments of a run, as far as these are in anyone's hand.
-const SEED: &str = "MILLRACE_SEED";
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_order_is_lost_or_decided_twice_when_everything_is_killed_twice() -> anyhow::Result<()> {
-    let seed = env::var(SEED).map_or_else(|_| Ok(RandomState::new().hash_one(())), |seed| seed.parse())?;
-    println!("{SEED}={seed} repeats this");
-    let mut random = fastrand::Rng::with_seed(seed);
-    let ecosystem = Ecosystem::start(Stack::builder()).await?;
+    let mut random = seed::random()?;
+    let ecosystem = Ecosystem::start(Stack::builder().single_instances()).await?;
     let load = RunningLoad::begin(ecosystem.part("orders"), ORDERS)?;
 
     kill_one_after_another(&ecosystem.stack, &load, &mut random)?;

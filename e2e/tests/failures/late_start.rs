@@ -14,7 +14,8 @@ const NOTICED_WITHIN: Duration = Duration::from_secs(30);
 #[tokio::test]
 async fn services_wait_for_what_they_need_and_say_what_it_is() -> anyhow::Result<()> {
     let everything = ["postgres", "kafka", "registry", "topics", "schemas", "seed", "orders", "order-details"];
-    let nothing = everything.into_iter().fold(Stack::builder(), |builder, part| builder.without(part));
+    let nothing =
+        everything.into_iter().fold(Stack::builder().single_instances(), |builder, part| builder.without(part));
     let ecosystem = Ecosystem::start(nothing).await?;
     for service in SERVICES {
         ecosystem.part(service).spawn()?;

@@ -3,10 +3,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use e2e::{NewOrder, OrdersClient};
+use e2e::{NewOrder, OrdersClient, Witness};
 use local::Part;
 use shared_schemas::OrderState;
 use test_kit::eventually_blocking;
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 /// Orders that several clients place at once while something else happens.
@@ -17,7 +18,10 @@ use tokio::task::{JoinError, JoinSet};
 pub struct Load {
     orders: Vec<NewOrder>,
     next: AtomicUsize,
+    /// Orders that are acknowledged, or given up by whoever placed them.
+    settled: AtomicUsize,
     acknowledged: Mutex<BTreeMap<String, OrderState>>,
+    witness: Arc<Witness>,
 }
 
 /// Clients at work. Whoever drops it ends them.
@@ -25,6 +29,8 @@ pub struct Load {
 pub struct RunningLoad {
     load: Arc<Load>,
     clients: JoinSet<()>,
+    /// How many orders may be placed by now.
+    allowed: watch::Sender<usize>,
 }
 
 const CLIENTS: usize = 16;
@@ -32,26 +38,65 @@ const CLIENTS: usize = 16;
 /// How long a client repeats an order, and how long anyone waits for the clients to get on: the longest outage and more.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How long a client waits for one answer before it asks the next instance, if there are several.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
+
 impl RunningLoad {
-    /// Begins to place `count` orders with the service of `orders`.
+    /// Begins to place `count` orders with the one instance of the service.
     pub fn begin(orders: &Part, count: usize) -> anyhow::Result<Self> {
         let url = orders.url().expect("orders has an HTTP interface");
+        let running = Self::held(count, Arc::default(), || OrdersClient::new(&url))?;
+        running.allow(count);
+        Ok(running)
+    }
+
+    /// Makes ready to place `count` orders with all these instances of the service, as many as are [allowed](Self::allow).
+    pub fn through(urls: &[String], count: usize, witness: Arc<Witness>) -> anyhow::Result<Self> {
+        Self::held(count, witness, || OrdersClient::of_instances(urls, ANSWERED_WITHIN))
+    }
+
+    fn held(
+        count: usize,
+        witness: Arc<Witness>,
+        client: impl Fn() -> anyhow::Result<OrdersClient>,
+    ) -> anyhow::Result<Self> {
         let load = Arc::new(Load {
             orders: (0..count).map(order).collect(),
             next: AtomicUsize::new(0),
+            settled: AtomicUsize::new(0),
             acknowledged: Mutex::default(),
+            witness,
         });
+        let allowed = watch::Sender::new(0);
         let mut clients = JoinSet::new();
         for _ in 0..CLIENTS {
-            clients.spawn(place(Arc::clone(&load), OrdersClient::new(&url)?, OrdersClient::new(&url)?));
+            clients.spawn(place(Arc::clone(&load), allowed.subscribe(), client()?, client()?));
         }
-        Ok(Self { load, clients })
+        Ok(Self { load, clients, allowed })
+    }
+
+    /// Allows so many orders to be placed, counted from the first.
+    pub fn allow(&self, count: usize) {
+        self.allowed.send_replace(count);
     }
 
     /// Blocks until so many orders are acknowledged.
     pub fn wait_acknowledged(&self, count: usize) {
         let what = format!("{count} orders are acknowledged");
         eventually_blocking(&what, PATIENCE, || (self.load.acknowledged().len() >= count).then_some(()));
+    }
+
+    /// Blocks until so many orders are acknowledged, or given up.
+    pub fn wait_settled(&self, count: usize) {
+        let what = format!("{count} orders are acknowledged or given up");
+        eventually_blocking(&what, PATIENCE, || (self.load.settled.load(Ordering::Relaxed) >= count).then_some(()));
+    }
+
+    /// The ids of the latest orders that are acknowledged.
+    pub fn latest_acknowledged(&self, count: usize) -> Vec<String> {
+        let begun = self.load.next.load(Ordering::Relaxed);
+        let acknowledged = self.load.acknowledged();
+        (0..begun).rev().map(id).filter(|id| acknowledged.contains_key(id)).take(count).collect()
     }
 
     /// Waits until all orders are placed; says which were acknowledged, with the verdict each deserves.
@@ -69,27 +114,33 @@ impl Load {
     }
 }
 
+/// The id of the order of that number.
+pub fn id(index: usize) -> String {
+    format!("order-{index}")
+}
+
 fn order(index: usize) -> NewOrder {
-    let id = format!("order-{index}");
+    let id = id(index);
     if index % 10 == 5 { NewOrder::bad(id) } else { NewOrder::good(id) }
 }
 
-async fn place(load: Arc<Load>, client: OrdersClient, other_client: OrdersClient) {
+async fn place(load: Arc<Load>, mut allowed: watch::Receiver<usize>, one: OrdersClient, other: OrdersClient) {
+    let place = async |client: &OrdersClient, order| {
+        let placed = load.witness.place(client, order, PATIENCE).await;
+        placed.expect("an acknowledgement shows the order");
+    };
     loop {
         let index = load.next.fetch_add(1, Ordering::Relaxed);
         let Some(order) = load.orders.get(index) else { return };
+        allowed.wait_for(|allowed| index < *allowed).await.expect("whoever allows waits for the end");
         let is_acknowledged = match index % 10 {
             3 => {
-                let (one, other) = (&client, &other_client);
-                tokio::join!(
-                    one.place_until_acknowledged(order, PATIENCE),
-                    other.place_until_acknowledged(order, PATIENCE)
-                );
+                tokio::join!(place(&one, order), place(&other, order));
                 true
             }
-            7 => client.is_acknowledged(order).await,
+            7 => one.acknowledgement(order).await.is_some(),
             _ => {
-                client.place_until_acknowledged(order, PATIENCE).await;
+                place(&one, order).await;
                 true
             }
         };
@@ -97,6 +148,7 @@ async fn place(load: Arc<Load>, client: OrdersClient, other_client: OrdersClient
             let deserved = if order.quantity > 0 { OrderState::Validated } else { OrderState::Failed };
             load.acknowledged().insert(order.id.clone(), deserved);
         }
+        load.settled.fetch_add(1, Ordering::Relaxed);
     }
 }
 

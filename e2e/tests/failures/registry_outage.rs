@@ -18,7 +18,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn while_the_registry_is_away_only_what_needs_it_waits() -> anyhow::Result<()> {
-    let ecosystem = Ecosystem::start(Stack::builder()).await?;
+    let ecosystem = Ecosystem::start(Stack::builder().single_instances()).await?;
     // A service learns the ids of what others write when it reads the first of it.
     ecosystem.assert_validates("before").await?;
     ecosystem.part("registry").kill();
@@ -59,7 +59,7 @@ async fn while_the_registry_is_away_only_what_needs_it_waits() -> anyhow::Result
 
 #[tokio::test]
 async fn a_registry_that_was_killed_knows_every_schema_under_the_same_id() -> anyhow::Result<()> {
-    let ecosystem = Ecosystem::start(Stack::builder()).await?;
+    let ecosystem = Ecosystem::start(Stack::builder().single_instances()).await?;
     let registry = ecosystem.stack.addresses().schema_registry_url;
     let before = schema_ids(&registry).await?;
     assert!(before.contains_key("orders-value"), "{before:?}");

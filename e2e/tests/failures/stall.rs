@@ -22,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stalled_process_counts_the_deadline_anew_when_it_goes_on() -> anyhow::Result<()> {
     let deadline = VALIDATION_DEADLINE.as_millis().to_string();
-    let ecosystem = Ecosystem::start(Stack::builder().env("orders", "VALIDATION_DEADLINE_MS", deadline)).await?;
+    let ecosystem =
+        Ecosystem::start(Stack::builder().single_instances().env("orders", "VALIDATION_DEADLINE_MS", deadline)).await?;
     let (orders, order_details) = (ecosystem.part("orders"), ecosystem.part("order-details"));
     ecosystem.assert_validates("before").await?;
 
@@ -59,7 +60,8 @@ async fn a_stalled_process_counts_the_deadline_anew_when_it_goes_on() -> anyhow:
 #[tokio::test]
 async fn an_order_that_nobody_validates_in_time_fails_and_stays_failed() -> anyhow::Result<()> {
     let deadline = VALIDATION_DEADLINE.as_millis().to_string();
-    let ecosystem = Ecosystem::start(Stack::builder().env("orders", "VALIDATION_DEADLINE_MS", deadline)).await?;
+    let ecosystem =
+        Ecosystem::start(Stack::builder().single_instances().env("orders", "VALIDATION_DEADLINE_MS", deadline)).await?;
     let order_details = ecosystem.part("order-details");
     order_details.kill();
 

@@ -7,7 +7,7 @@ const ORDERS: usize = 800;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_is_asked_to_stop_under_load_finishes_its_work_first() -> anyhow::Result<()> {
-    let ecosystem = Ecosystem::start(Stack::builder()).await?;
+    let ecosystem = Ecosystem::start(Stack::builder().single_instances()).await?;
     let load = RunningLoad::begin(ecosystem.part("orders"), ORDERS)?;
 
     for (round, service) in [SERVICES, SERVICES].concat().into_iter().enumerate() {

@@ -1,25 +1,34 @@
 //! One whole stack, as a user starts it, and what a user does with it. Nothing breaks here, so that all tests share it.
 
+mod instances;
 mod orders;
 mod seed;
 mod traces;
 
 use std::sync::OnceLock;
 
-use e2e::{OrdersClient, Topics};
+use e2e::{ANSWERED_WITHIN, OrdersClient, Topics};
 use local::{Addresses, Stack};
 
 /// The running ecosystem, as one test sees it.
 struct Ecosystem {
+    /// Asks the instances in turn, as if behind a load balancer.
     orders: OrdersClient,
+    /// One that asks always the same, for each instance.
+    instances: Vec<OrdersClient>,
     topics: Topics,
 }
 
 fn ecosystem() -> anyhow::Result<Ecosystem> {
     let addresses = addresses();
-    let service = addresses.services.iter().find(|service| service.name == "orders");
-    let url = service.and_then(|service| service.url.as_ref()).expect("orders has an HTTP interface");
-    Ok(Ecosystem { orders: OrdersClient::new(url)?, topics: Topics::of(&addresses)? })
+    let instances = addresses.services.iter().filter(|instance| instance.service == "orders");
+    let urls: Vec<String> = instances.filter_map(|instance| instance.url.clone()).collect();
+    assert!(urls.len() > 1, "there are several instances of orders, and each has an HTTP interface");
+    Ok(Ecosystem {
+        orders: OrdersClient::of_instances(&urls, ANSWERED_WITHIN)?,
+        instances: urls.iter().map(|url| OrdersClient::new(url)).collect::<Result<_, _>>()?,
+        topics: Topics::of(&addresses)?,
+    })
 }
 
 /// The stack is never dropped, as no static is: its watchdog ends it with the process.

@@ -24,7 +24,7 @@ impl Reading {
     }
 
     fn choose<R: AvroRecord>(writer: &'static Schema) -> Result<Self, String> {
-        let reader = parsed::parse(R::SCHEMA).map_err(|error| error.to_string())?;
+        let reader = parsed::parse(&R::schema()).map_err(|error| error.to_string())?;
         let building = GenericDatumReader::builder(writer);
         if writer == reader {
             return building.build().map(Self::Direct).map_err(sentence);

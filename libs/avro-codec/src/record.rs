@@ -10,4 +10,9 @@ use serde::de::DeserializeOwned;
 pub trait AvroRecord: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Text of the schema the type writes, and reads older and newer versions into.
     const SCHEMA: &'static str;
+
+    /// The text that counts: [`SCHEMA`](Self::SCHEMA), unless a generic type puts it together from those of its parts.
+    fn schema() -> String {
+        Self::SCHEMA.to_string()
+    }
 }

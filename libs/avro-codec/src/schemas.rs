@@ -116,7 +116,7 @@ impl Schemas {
         let bound = self.read().bindings.get(subject).cloned();
         let binding = match bound {
             Some(binding) => binding,
-            None if self.makes_up_ids => self.bind_made_up(subject, R::SCHEMA)?,
+            None if self.makes_up_ids => self.bind_made_up(subject, &R::schema())?,
             None => return Err(EncodeError::UnboundSubject(subject.to_string())),
         };
         let mut bytes = Vec::with_capacity(TYPICAL_BYTES);

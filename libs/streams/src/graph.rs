@@ -91,7 +91,7 @@ pub(crate) struct SinkDefinition {
 #[derive(Debug)]
 pub(crate) struct StoreDefinition {
     pub(crate) name: String,
-    pub(crate) schema: &'static str,
+    pub(crate) schema: String,
     pub(crate) changelog: Changelog,
     type_id: TypeId,
     nodes: Vec<NodeId>,
@@ -204,7 +204,7 @@ impl Graph {
             cleanup: crate::Cleanup::Compacted,
             writer: self.name.clone(),
             visibility: crate::Visibility::Private,
-            schema: Some(definition.schema.to_string()),
+            schema: Some(definition.schema.clone()),
         })
     }
 
@@ -258,7 +258,7 @@ impl GraphDraft {
         match self.stores.iter_mut().find(|known| known.name == store.name()) {
             None => self.stores.push(StoreDefinition {
                 name: store.name().to_string(),
-                schema: S::SCHEMA,
+                schema: S::schema(),
                 changelog,
                 type_id: TypeId::of::<S>(),
                 nodes: Vec::new(),

@@ -49,6 +49,7 @@
 
 mod describe;
 mod graph;
+mod session;
 mod state;
 mod step;
 mod store;
@@ -63,6 +64,7 @@ mod topology;
 pub use avro_codec::AvroRecord;
 pub use describe::{Description, SubTopologyDescription};
 pub use graph::{Graph, TopologyError};
+pub use session::{Session, SessionStream, Sessions};
 pub use state::{Change, Checkpoint, MAX_KEY_BYTES, MemoryStore, Restoration, StateStore, StoreError};
 pub use step::Refusal;
 pub use store::{Store, StoreAccess};

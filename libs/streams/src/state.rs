@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
@@ -16,7 +16,7 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// The store does not answer.
     fn look(&self, key: &str, look: &mut dyn FnMut(Option<&[u8]>)) -> Result<(), StoreError>;
 
-    /// Shows all entries.
+    /// Shows all entries, in no order.
     ///
     /// # Errors
     /// The store does not answer.
@@ -97,7 +97,7 @@ pub struct MemoryStore(RwLock<Contents>);
 
 #[derive(Debug, Default)]
 struct Contents {
-    entries: BTreeMap<Box<str>, Box<[u8]>>,
+    entries: HashMap<Box<str>, Box<[u8]>>,
     checkpoint: Option<Checkpoint>,
 }
 

@@ -12,6 +12,7 @@ pub(crate) struct Step<'t> {
     schemas: &'t Schemas,
     stores: &'t [TaskStore],
     limits: Limits,
+    stream_time: Timestamp,
     pub(crate) effects: Effects,
     refusal: Option<Refusal>,
 }
@@ -94,8 +95,19 @@ pub enum Refusal {
 }
 
 impl<'t> Step<'t> {
-    pub(crate) fn new(graph: &'t Graph, schemas: &'t Schemas, stores: &'t [TaskStore], limits: Limits) -> Self {
-        Self { graph, schemas, stores, limits, effects: Effects::default(), refusal: None }
+    pub(crate) fn new(
+        graph: &'t Graph,
+        schemas: &'t Schemas,
+        stores: &'t [TaskStore],
+        limits: Limits,
+        stream_time: Timestamp,
+    ) -> Self {
+        Self { graph, schemas, stores, limits, stream_time, effects: Effects::default(), refusal: None }
+    }
+
+    /// The highest timestamp the task had seen before this record.
+    pub(crate) fn stream_time(&self) -> Timestamp {
+        self.stream_time
     }
 
     pub(crate) fn finish(self) -> Result<Effects, Refusal> {

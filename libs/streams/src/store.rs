@@ -45,6 +45,12 @@ impl<S> Store<S> {
     }
 }
 
+impl<S> Clone for Store<S> {
+    fn clone(&self) -> Self {
+        Self { name: self.name.clone(), value: PhantomData }
+    }
+}
+
 impl<'a, 's, S: AvroRecord> StoreAccess<'a, 's, S> {
     pub(crate) fn new(step: &'a mut Step<'s>, name: &str) -> Self {
         let store = step.store_index(name);

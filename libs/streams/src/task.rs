@@ -334,7 +334,7 @@ impl Task {
         limits: Limits,
         work: impl FnOnce(&mut Step<'_>) -> Result<(), Refusal>,
     ) -> Result<Effects, Refusal> {
-        let mut step = Step::new(&self.graph, &self.schemas, &self.stores, limits);
+        let mut step = Step::new(&self.graph, &self.schemas, &self.stores, limits, self.stream_time);
         // The step is dropped whole when its handler panics, so nothing half done is ever looked at.
         let worked = catch_unwind(AssertUnwindSafe(|| {
             work(&mut step)?;

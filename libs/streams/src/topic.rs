@@ -140,7 +140,7 @@ impl<V: AvroRecord> Topic<V> {
             cleanup: self.cleanup,
             writer: self.writer.to_string(),
             visibility: self.visibility,
-            schema: Some(V::SCHEMA.to_string()),
+            schema: Some(V::schema()),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod chain;
 mod hop;
+mod reading;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +19,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 pub(crate) use chain::Chain;
 pub(crate) use hop::RunningHop;
+pub(crate) use reading::read_whole;
 
 /// How long one call to the broker may take.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10);

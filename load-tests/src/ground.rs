@@ -1,5 +1,5 @@
 use anyhow::Context;
-use local::{Interrupt, Stack};
+use local::{Interrupt, Part, Stack};
 use streams::{Cleanup, TopicDeclaration, Visibility};
 use streams_kafka::{Settings, create_topics};
 
@@ -9,6 +9,14 @@ use crate::pace::Pace;
 use crate::prometheus::Metrics;
 use crate::report::{Figure, Outcome, Report, doing};
 use crate::shop::Shop;
+
+/// How many instances of each service there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Instances {
+    One,
+    /// As in a demo. Customers go to both in turn.
+    Two,
+}
 
 /// What the scenarios stand on: a stack of their own, warmed up, on an otherwise quiet machine.
 pub(crate) struct Ground {
@@ -22,10 +30,15 @@ pub(crate) struct Ground {
 
 impl Ground {
     /// Starts the stack and warms its broker up with so many transactions.
-    pub(crate) fn prepare(interrupt: Interrupt, transactions: u32) -> anyhow::Result<Self> {
-        let stack = doing("the stack is up", || Ok(Stack::builder().interrupt(interrupt.clone()).start()?))?;
-        let bootstrap = stack.addresses().kafka_bootstrap;
-        let shop = Shop::at(stack.part("orders").url().context("orders speaks HTTP")?)?;
+    pub(crate) fn prepare(interrupt: Interrupt, transactions: u32, instances: Instances) -> anyhow::Result<Self> {
+        let builder = match instances {
+            Instances::One => Stack::builder().single_instances(),
+            Instances::Two => Stack::builder(),
+        };
+        let stack = doing("the stack is up", || Ok(builder.interrupt(interrupt.clone()).start()?))?;
+        let addresses = stack.addresses();
+        let bootstrap = addresses.kafka_bootstrap;
+        let shop = Shop::at(addresses.services.into_iter().filter_map(|instance| instance.url).collect())?;
         let ground = Self { stack, shop, bootstrap, interrupt, warm_up: Pace { per_second: 100, starts: 300 } };
         ground.create_topics(&["warm-up".to_string()], 1)?;
         doing(&format!("the broker is warm after {transactions} transactions"), || {
@@ -72,6 +85,16 @@ impl Ground {
         self.shop.order(pace, label, &self.interrupt)
     }
 
+    /// The names of all instances of all services.
+    pub(crate) fn instances(&self) -> Vec<&'static str> {
+        self.stack.parts().iter().filter(|part| part.is_service()).map(|part| part.name()).collect()
+    }
+
+    /// The instance of a service in a slot.
+    pub(crate) fn instance(&self, service: &str, slot: usize) -> &Part {
+        self.stack.part(&if slot == 0 { service.to_string() } else { format!("{service}-{slot}") })
+    }
+
     /// Process id of a part.
     pub(crate) fn pid(&self, part: &str) -> anyhow::Result<u32> {
         self.stack
@@ -82,7 +105,12 @@ impl Ground {
 
     /// What orders tells about itself.
     pub(crate) fn metrics_of_orders(&self) -> anyhow::Result<Metrics> {
-        let admin_url = self.stack.part("orders").admin_url().context("every service has an admin port")?;
+        self.metrics_of("orders")
+    }
+
+    /// What an instance of a service tells about itself.
+    pub(crate) fn metrics_of(&self, part: &str) -> anyhow::Result<Metrics> {
+        let admin_url = self.stack.part(part).admin_url().context("every service has an admin port")?;
         self.shop.runtime.block_on(Metrics::fetch(&self.shop.client, &admin_url))
     }
 

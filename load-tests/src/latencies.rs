@@ -8,6 +8,18 @@ pub(crate) struct Latencies {
 }
 
 impl Latencies {
+    /// Of journeys, and nothing for each that did not come to a good end.
+    pub(crate) fn of(durations: impl IntoIterator<Item = Option<Duration>>) -> Self {
+        let mut latencies = Self::default();
+        for duration in durations {
+            match duration {
+                Some(duration) => latencies.record(duration),
+                None => latencies.errors += 1,
+            }
+        }
+        latencies
+    }
+
     pub(crate) fn record(&mut self, duration: Duration) {
         self.durations.push(duration);
     }

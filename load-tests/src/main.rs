@@ -14,6 +14,7 @@
 mod bare;
 mod ground;
 mod latencies;
+mod members;
 mod pace;
 mod process;
 mod prometheus;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use local::Interrupt;
 
-use crate::ground::Ground;
+use crate::ground::{Ground, Instances};
 use crate::report::{Report, say};
 use crate::scenarios::Scenario;
 
@@ -61,13 +62,19 @@ fn run(options: &Options) -> anyhow::Result<()> {
         say("first-order: a demo from nothing to its first verdict");
         scenarios::first_order::run(&interrupt, &mut report)?;
     }
-    let on_ground: Vec<Scenario> = Scenario::ON_GROUND.into_iter().filter(wanted).collect();
-    if !on_ground.is_empty() {
-        let ground = Ground::prepare(interrupt, options.warm_up)?;
+    for instances in [Instances::One, Instances::Two] {
+        let on_ground: Vec<Scenario> = Scenario::on(instances).iter().copied().filter(wanted).collect();
+        if on_ground.is_empty() {
+            continue;
+        }
+        let ground = Ground::prepare(interrupt.clone(), options.warm_up, instances)?;
         for scenario in on_ground {
             scenario.run(&ground, &mut report)?;
         }
-        ground.report_health(&mut report)?;
+        // Among two instances some are killed, and epochs with them.
+        if instances == Instances::One {
+            ground.report_health(&mut report)?;
+        }
     }
     report.print(&machine);
     Ok(())

@@ -3,7 +3,8 @@ use anyhow::Context;
 /// What a service tells on its `/metrics`, as text.
 pub(crate) struct Metrics(String);
 
-/// The counts of a histogram's buckets, each with its upper bound; a count includes those below it.
+/// The counts of a histogram's buckets, each with its upper bound; a count includes those below it. There are no buckets
+/// before anything was counted.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Histogram(Vec<(f64, f64)>);
 
@@ -38,26 +39,40 @@ impl Metrics {
 impl Histogram {
     /// What was counted since `earlier`.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
-        let before = |bound: f64| earlier.0.iter().find(|(at, _)| *at == bound).map_or(0.0, |(_, count)| *count);
-        Self(self.0.iter().map(|(bound, count)| (*bound, count - before(*bound))).collect())
+        Self(self.0.iter().map(|(bound, count)| (*bound, count - earlier.at(*bound))).collect())
     }
 
     pub(crate) fn count(&self) -> f64 {
         self.0.last().map_or(0.0, |(_, count)| *count)
     }
 
-    /// The median, as if the values of a bucket were spread evenly over it: exact to the width of the bucket.
+    /// What this and another process have counted, in the same buckets.
+    pub(crate) fn plus(&self, other: &Self) -> Self {
+        let (longer, shorter) = if self.0.len() < other.0.len() { (other, self) } else { (self, other) };
+        Self(longer.0.iter().map(|(bound, count)| (*bound, count + shorter.at(*bound))).collect())
+    }
+
     pub(crate) fn median(&self) -> anyhow::Result<f64> {
-        let half = self.count() / 2.0;
+        self.percentile(0.5)
+    }
+
+    /// What so large a part of the values does not exceed, as if those of a bucket were spread evenly over it: exact to the
+    /// width of the bucket.
+    pub(crate) fn percentile(&self, part: f64) -> anyhow::Result<f64> {
+        let wanted = self.count() * part;
         let mut below = (0.0, 0.0);
         for (bound, count) in &self.0 {
-            if *count >= half && *count > below.1 {
-                let part = (half - below.1) / (count - below.1);
+            if *count >= wanted && *count > below.1 {
+                let part = (wanted - below.1) / (count - below.1);
                 return Ok(if bound.is_finite() { below.0 + part * (bound - below.0) } else { below.0 });
             }
             below = (*bound, *count);
         }
-        Err(anyhow::Error::msg("nothing was counted")).context("no median")
+        Err(anyhow::Error::msg("nothing was counted")).context("no percentile")
+    }
+
+    fn at(&self, bound: f64) -> f64 {
+        self.0.iter().find(|(at, _)| *at == bound).map_or(0.0, |(_, count)| *count)
     }
 }
 
@@ -78,6 +93,7 @@ mod tests {
     fn the_median_lies_between_the_bounds_of_its_bucket() -> anyhow::Result<()> {
         let histogram = Metrics(TEXT.to_string()).histogram("a_seconds");
         assert_eq!(histogram.median()?, 0.0015);
+        assert_eq!(histogram.percentile(0.75)?, 0.001_875);
         assert_eq!(histogram.count(), 6.0);
         Ok(())
     }
@@ -87,6 +103,15 @@ mod tests {
         let histogram = Metrics(TEXT.to_string()).histogram("a_seconds");
         assert!(histogram.since(&histogram).median().is_err());
         assert_eq!(histogram.since(&Histogram(Vec::new())), histogram);
+    }
+
+    #[test]
+    fn what_two_processes_have_counted_is_added() {
+        let histogram = Metrics(TEXT.to_string()).histogram("a_seconds");
+        let both = histogram.plus(&histogram);
+        assert_eq!(both.count(), 12.0);
+        assert_eq!(both.since(&histogram), histogram);
+        assert_eq!(Histogram(Vec::new()).plus(&histogram), histogram);
     }
 
     #[test]

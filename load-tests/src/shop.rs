@@ -17,71 +17,109 @@ use crate::pace::Pace;
 pub(crate) struct Shop {
     pub(crate) client: reqwest::Client,
     pub(crate) runtime: Runtime,
-    url: String,
+    /// The instances of orders, which are asked in turn.
+    urls: Vec<String>,
+}
+
+/// One order, from the moment it was meant to be placed to the moment its verdict was read.
+#[derive(Debug)]
+pub(crate) struct Journey {
+    pub(crate) id: String,
+    pub(crate) intended: Instant,
+    /// Nothing if it did not come to a good end.
+    pub(crate) verdict: Option<Instant>,
 }
 
 impl Shop {
-    /// Customers of the orders service at `url`.
-    pub(crate) fn at(url: String) -> anyhow::Result<Self> {
+    /// Customers of the instances of orders at these URLs.
+    pub(crate) fn at(urls: Vec<String>) -> anyhow::Result<Self> {
         let client =
             reqwest::Client::builder().tcp_nodelay(true).no_proxy().timeout(Duration::from_secs(70)).build()?;
-        Ok(Self { client, runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?, url })
+        Ok(Self { client, runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?, urls })
     }
 
     /// Places orders in an open loop, and takes for each the time from its intended start until its verdict is read.
     ///
     /// No two calls may have the same `label`.
     pub(crate) fn order(&self, pace: Pace, label: &str, interrupt: &Interrupt) -> anyhow::Result<Latencies> {
+        Ok(Latencies::of(self.journeys(pace, label, interrupt)?.iter().map(Journey::duration)))
+    }
+
+    /// The same, and tells of every order when it was what.
+    pub(crate) fn journeys(&self, pace: Pace, label: &str, interrupt: &Interrupt) -> anyhow::Result<Vec<Journey>> {
+        self.open_loop(pace, interrupt, |number, intended| {
+            let url = &self.urls[number as usize % self.urls.len()];
+            let (client, url, id) = (self.client.clone(), url.clone(), format!("{label}-{number}"));
+            async move {
+                let placed = place(&client, &url, &id).await;
+                let verdict = match placed {
+                    Ok(()) => read_verdict(&client, &url, &id).await,
+                    Err(error) => Err(error),
+                };
+                let verdict = verdict.map(|()| Instant::now());
+                Journey { id, intended, verdict: verdict.inspect_err(tell).ok() }
+            }
+        })
+    }
+
+    /// Starts requests at their moments, told their number and that moment, and gives what came of them, in any order.
+    pub(crate) fn open_loop<F>(
+        &self,
+        pace: Pace,
+        interrupt: &Interrupt,
+        mut request: impl FnMut(u32, Instant) -> F,
+    ) -> anyhow::Result<Vec<F::Output>>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
         let (sender, mut starts) = mpsc::unbounded_channel();
         thread::scope(|scope| {
             // A thread of its own: the timers of the runtime are a millisecond wide.
             let clock = scope.spawn(move || {
                 pace.keep(interrupt, |number, intended| {
-                    // Nobody listens any more if a journey panicked, which is told below.
+                    // Nobody listens any more if a request panicked, which is told below.
                     let _ = sender.send((number, intended));
                 })
             });
-            let latencies = self.runtime.block_on(async {
-                let mut journeys = JoinSet::new();
+            let outcomes = self.runtime.block_on(async {
+                let mut requests = JoinSet::new();
                 while let Some((number, intended)) = starts.recv().await {
-                    journeys.spawn(journey(
-                        self.client.clone(),
-                        self.url.clone(),
-                        format!("{label}-{number}"),
-                        intended,
-                    ));
+                    requests.spawn(request(number, intended));
                 }
-                let mut latencies = Latencies::default();
-                while let Some(journey) = journeys.join_next().await {
-                    match journey? {
-                        Ok(duration) => latencies.record(duration),
-                        Err(error) => {
-                            eprintln!("  an order failed: {error:#}");
-                            latencies.errors += 1;
-                        }
-                    }
+                let mut outcomes = Vec::new();
+                while let Some(outcome) = requests.join_next().await {
+                    outcomes.push(outcome?);
                 }
-                anyhow::Ok(latencies)
+                anyhow::Ok(outcomes)
             });
             clock.join().map_err(|_| anyhow::Error::msg("the clock panicked"))??;
-            latencies
+            outcomes
         })
     }
 
     /// Waits until the order of this id is VALIDATED.
     pub(crate) async fn await_verdict(&self, id: &str) -> anyhow::Result<()> {
-        read_verdict(&self.client, &self.url, id).await
+        read_verdict(&self.client, &self.urls[0], id).await
     }
 }
 
-/// One order, from its intended start to its verdict.
-async fn journey(client: reqwest::Client, url: String, id: String, intended: Instant) -> anyhow::Result<Duration> {
+impl Journey {
+    pub(crate) fn duration(&self) -> Option<Duration> {
+        self.verdict.map(|verdict| verdict - self.intended)
+    }
+}
+
+/// Says of a request that it failed. It is counted elsewhere.
+pub(crate) fn tell(error: &anyhow::Error) {
+    eprintln!("  a request failed: {error:#}");
+}
+
+async fn place(client: &reqwest::Client, url: &str, id: &str) -> anyhow::Result<()> {
     let order = json!({"id": id, "customerId": 1, "product": "JUMPERS", "quantity": 1, "price": 9.99});
-    let placed = client.post(format!("{url}/v1/orders")).json(&order).send().await?;
+    let placed = client.post(format!("{url}/v1/orders?timeout=60000")).json(&order).send().await?;
     ensure!(placed.status() == StatusCode::CREATED, "{} for {id}: {}", placed.status(), placed.text().await?);
     placed.bytes().await?;
-    read_verdict(&client, &url, &id).await?;
-    Ok(intended.elapsed())
+    Ok(())
 }
 
 async fn read_verdict(client: &reqwest::Client, url: &str, id: &str) -> anyhow::Result<()> {

@@ -11,7 +11,8 @@
 //! - `epoch.rs`: the exactly-once protocol. [`Epoch::commit`](epoch) holds the order of its steps and why it is that order.
 //! - `thread.rs`: the loop around it; what happens when a step fails. `poll.rs`: how a batch is read.
 //! - `membership.rs`: partitions that come and go. An epoch is committed inside the revoke callback.
-//! - `restore.rs`: stores read back from their changelogs.
+//! - `stores.rs`, `disk.rs`: where stores are kept; tasks that wait for their partition to come back.
+//! - `restore.rs`: what stores lack, read from their changelogs.
 //! - `caught_up.rs`: when timers by the wall clock may fire.
 //! - `view.rs`: blocking reads of committed state; `owners.rs`: who serves what is not served here.
 //!

@@ -26,6 +26,8 @@ pub(crate) struct Restorer {
     stage: Stage,
     /// Ids in restored values that are not known yet.
     unresolved: BTreeSet<SchemaId>,
+    /// The last one that is known; most values have the same.
+    known: Option<SchemaId>,
     since_report: Stopwatch,
 }
 
@@ -104,6 +106,7 @@ impl Restorer {
             jobs: jobs.into(),
             stage: Stage::Idle,
             unresolved: BTreeSet::new(),
+            known: None,
             since_report: Stopwatch::start(),
         })
     }
@@ -286,7 +289,7 @@ impl Restorer {
 
     /// Reads a slice: its entries, what is lacking then, and whether that is nothing.
     fn read(&mut self, job: &Job, mut span: Span) -> Result<(Vec<Change>, Span, bool), KafkaError> {
-        let mut entries: Vec<Change> = Vec::new();
+        let mut entries: Vec<Change> = Vec::with_capacity(RECORDS_PER_TURN);
         while entries.len() < RECORDS_PER_TURN {
             let patience = if entries.is_empty() { FIRST_RECORD_TIMEOUT } else { Duration::ZERO };
             let message = match self.committed.poll(patience) {
@@ -307,8 +310,11 @@ impl Restorer {
             }
             span.begin = message.offset() + 1;
             span.timestamp = span.timestamp.max(message.timestamp().to_millis().unwrap_or(0));
-            if let Some(SchemaStatus::Unresolved(id)) = message.payload().map(|bytes| self.schemas.status(bytes)) {
-                self.unresolved.insert(id);
+            let id = message.payload().and_then(SchemaId::of).filter(|id| self.known != Some(*id));
+            match id.map(|id| (id, self.schemas.status_of(id))) {
+                Some((id, SchemaStatus::Unresolved(_))) => drop(self.unresolved.insert(id)),
+                Some((id, _)) => self.known = Some(id),
+                None => {}
             }
             // A changelog was written by this engine; a table comes from elsewhere, and what cannot be read of it is in
             // the dead letters.

@@ -1,6 +1,8 @@
 mod leave;
 
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::Duration;
 
 use avro_codec::{SchemaId, Status as SchemaStatus};
@@ -218,6 +220,9 @@ impl StreamThread {
 
     /// Restores a little more. The tasks that are ready go on meanwhile.
     fn restore(&mut self) -> Result<(), StreamsError> {
+        if self.restorer.is_none() {
+            return Ok(());
+        }
         let start = Stopwatch::start();
         while let Some(restorer) = self.restorer.as_mut().filter(|_| start.elapsed() < RESTORE_SLICE) {
             let turn = restorer.turn()?;
@@ -232,12 +237,11 @@ impl StreamThread {
                     self.world.status.set(Status::Restoring(remaining));
                 }
             }
-            self.make_ready()?;
             if let Turn::Waiting = turn {
                 break;
             }
         }
-        Ok(())
+        self.make_ready()
     }
 
     /// Takes note of a share that is complete.
@@ -275,9 +279,13 @@ impl StreamThread {
         }
         let ids = std::mem::take(&mut self.unready);
         let mut epoch = self.consumer.context().epoch();
-        for id in &ids {
-            let Some(assigned) = epoch.tasks.get_mut(id) else { continue };
-            assigned.make_ready()?;
+        // A task looks through its stores for the timers that wait, which takes as long as they are large.
+        thread::scope(|scope| {
+            let tasks = epoch.tasks.iter_mut().filter(|(id, _)| ids.contains(id));
+            let looking: Vec<_> = tasks.map(|(_, assigned)| scope.spawn(|| assigned.make_ready())).collect();
+            looking.into_iter().try_for_each(|look| look.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        })?;
+        for (id, assigned) in epoch.tasks.iter().filter(|(id, _)| ids.contains(id)) {
             for restoration in assigned.task.restorations() {
                 if let Some(share) = assigned.task.store(&restoration.store) {
                     self.world.shares.serve(&restoration.store, id.partition, share);

@@ -11,8 +11,7 @@ const MOST_MEMORY_MIB: f64 = 30.0;
 
 /// Watches every service for a while in which nobody wants anything from it.
 pub(crate) fn run(ground: &Ground, report: &mut Report) -> anyhow::Result<()> {
-    let services: Vec<&str> =
-        ground.stack.parts().iter().filter(|part| part.is_service()).map(|part| part.name()).collect();
+    let services = ground.instances();
     let cpu_times =
         || services.iter().map(|service| cpu_time(ground.pid(service)?)).collect::<anyhow::Result<Vec<_>>>();
     let before = cpu_times()?;

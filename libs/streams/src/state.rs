@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
@@ -97,7 +97,7 @@ pub struct MemoryStore(RwLock<Contents>);
 
 #[derive(Debug, Default)]
 struct Contents {
-    entries: HashMap<Box<str>, Box<[u8]>>,
+    entries: BTreeMap<Box<str>, Box<[u8]>>,
     checkpoint: Option<Checkpoint>,
 }
 

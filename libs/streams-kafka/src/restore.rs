@@ -40,6 +40,8 @@ pub(crate) struct Job {
     /// Where to stop, if not at the end of the log: a table's topic is read on as an input from there.
     pub(crate) until: Option<i64>,
     pub(crate) graph: Arc<Graph>,
+    /// How many records were read, whatever interrupted it in between.
+    pub(crate) records: u64,
 }
 
 /// What a turn has brought.
@@ -75,7 +77,6 @@ enum Stage {
     },
     Reading {
         span: Span,
-        records: u64,
     },
 }
 
@@ -136,7 +137,7 @@ impl Restorer {
                 let end = job.until.map_or(end, |until| until.min(end));
                 let (span, has_state) = self.span(&job, &topic, low, end)?;
                 if span.end <= span.begin {
-                    return Ok(self.finish(0, has_state));
+                    return Ok(self.finish(has_state));
                 }
                 self.stage = Stage::Behind { span, has_state };
                 Ok(Turn::Progress)
@@ -148,34 +149,35 @@ impl Restorer {
                     self.postpone();
                     return Ok(Turn::Waiting);
                 }
-                if visible > span.end {
-                    // Not all was there when the end was looked at, the marker of a transaction for instance.
-                    self.stage = Stage::Idle;
-                    return Ok(Turn::Progress);
-                }
                 if has_state && job.is_marker(span) {
+                    if visible > span.end {
+                        // What looked like a marker may be a record, whose own marker was not there yet.
+                        self.stage = Stage::Idle;
+                        return Ok(Turn::Progress);
+                    }
                     self.advance(&job, Vec::new(), Span { begin: span.end, ..span })?;
-                    return Ok(self.finish(0, true));
+                    return Ok(self.finish(true));
                 }
                 let mut start = TopicPartitionList::new();
                 start.add_partition_offset(&topic, partition, Offset::Offset(span.begin))?;
                 self.committed.assign(&start)?;
-                self.stage = Stage::Reading { span, records: 0 };
+                self.stage = Stage::Reading { span };
                 Ok(Turn::Progress)
             }
-            Stage::Reading { span, records } => {
+            Stage::Reading { span } => {
                 let (entries, span, is_complete) = self.read(&job, span)?;
                 let is_stalled = entries.is_empty();
-                let records = records + entries.len() as u64;
+                let records = job.records + entries.len() as u64;
+                self.jobs.iter_mut().take(1).for_each(|job| job.records = records);
                 let has_state = records > 0 || job.share.checkpoint().is_some();
                 if has_state {
                     self.advance(&job, entries, if is_complete { Span { begin: span.end, ..span } } else { span })?;
                 }
                 if is_complete {
-                    return Ok(self.finish(records, has_state));
+                    return Ok(self.finish(has_state));
                 }
                 self.report(&job, span, records);
-                self.stage = Stage::Reading { span, records };
+                self.stage = Stage::Reading { span };
                 Ok(if is_stalled { Turn::Waiting } else { Turn::Progress })
             }
         }
@@ -196,7 +198,7 @@ impl Restorer {
     pub(crate) fn remaining_records(&self) -> u64 {
         match self.stage {
             Stage::Idle => 0,
-            Stage::Behind { span, .. } | Stage::Reading { span, .. } => {
+            Stage::Behind { span, .. } | Stage::Reading { span } => {
                 u64::try_from(span.end - span.begin).unwrap_or_default()
             }
         }
@@ -344,11 +346,11 @@ impl Restorer {
         }
     }
 
-    fn finish(&mut self, records: u64, has_state: bool) -> Turn {
+    fn finish(&mut self, has_state: bool) -> Turn {
         self.stage = Stage::Idle;
         let job = self.jobs.pop_front().expect("only a job that is there is finished");
         let completes_task = self.jobs.iter().all(|other| other.task != job.task);
-        Turn::Complete(Restored { task: job.task, records, has_state, completes_task })
+        Turn::Complete(Restored { task: job.task, records: job.records, has_state, completes_task })
     }
 }
 

@@ -44,20 +44,22 @@ impl StreamsError {
     /// What no retry will mend, with what an operator has to do.
     pub(crate) fn denied(error: &KafkaError) -> Self {
         Self::Configuration(match error {
-        KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => {
-            "a committed offset is no longer in the log (records were deleted before they were read): decide where to go \
-             on and set the group's offsets with kafka-consumer-groups --reset-offsets"
-                .to_string()
-        }
-        KafkaError::MessageConsumption(
-            code @ (RDKafkaErrorCode::BadCompression | RDKafkaErrorCode::BadMessage | RDKafkaErrorCode::NotImplemented),
-        ) => format!("an input holds a batch that cannot be unpacked ({code}): look at what writes it"),
-        KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId) => {
-            "another process has joined the group in this instance's slot: give every instance its own --instance"
-                .to_string()
-        }
-        error => format!("the broker does not allow what the service does: {error}"),
-    })
+            KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => {
+                "a committed offset is no longer in the log (records were deleted before they were read): decide where to \
+                 go on and set the group's offsets with kafka-consumer-groups --reset-offsets"
+                    .to_string()
+            }
+            KafkaError::MessageConsumption(
+                code @ (RDKafkaErrorCode::BadCompression
+                | RDKafkaErrorCode::BadMessage
+                | RDKafkaErrorCode::NotImplemented),
+            ) => format!("an input holds a batch that cannot be unpacked ({code}): look at what writes it"),
+            KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId) => {
+                "another process has joined the group in this instance's slot: give every instance its own --instance"
+                    .to_string()
+            }
+            error => format!("the broker does not allow what the service does: {error}"),
+        })
     }
 }
 

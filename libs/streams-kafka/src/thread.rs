@@ -202,7 +202,8 @@ impl StreamThread {
                 let until = restoration
                     .is_input
                     .then(|| assigned.inputs().find(|(topic, _)| *topic == restoration.topic).map_or(0, |(_, at)| at));
-                jobs.push(Job { task: *id, topic: restoration.topic, share, until, graph: self.world.graph.clone() });
+                let graph = self.world.graph.clone();
+                jobs.push(Job { task: *id, topic: restoration.topic, share, until, graph, records: 0 });
             }
             if jobs.len() == before {
                 stateless.push(*id);

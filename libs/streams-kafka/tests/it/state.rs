@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use streams::Topology;
+use streams::{Store, Topic, Topology};
 use streams_kafka::partition_of;
 use test_kit::eventually_blocking;
 
@@ -110,5 +110,28 @@ fn rekeyed_records_meet_and_the_repartition_topic_is_purged_behind_them() {
         let (begin, _) = client.fetch_watermarks(&topic, partition_of("red", 4), DEADLINE).ok()?;
         (begin >= 20).then_some(())
     });
+    streams.join();
+}
+
+const LATEST: Topic<Amount> = Topic::new("latest", "tills", |amount: &Amount| amount.till.clone()).compacted();
+
+#[test]
+fn a_table_with_records_that_were_not_read_yet_is_restored_to_its_position_and_reads_on() {
+    let topology = || {
+        let topology = Topology::new("adder");
+        let (_, changes) = topology.table(&LATEST);
+        changes.map(|amount| amount.value.clone()).to(&SUMS);
+        topology
+    };
+    let rig = Rig::new(topology());
+    let latest = rig.settings.topic("latest");
+    let streams = rig.start_and_await(topology());
+    rig.broker.write(&latest, [rig.encoded("a", 5)]).unwrap();
+    assert_eq!(rig.await_sums(1), [5]);
+    streams.join();
+    rig.broker.write(&latest, [rig.encoded("a", 7), rig.encoded("a", 9)]).unwrap();
+    let streams = rig.start_and_await(topology());
+    assert_eq!(rig.await_sums(3), [5, 7, 9]);
+    await_total(&streams.view(&Store::new("latest")), "a", 9);
     streams.join();
 }

@@ -261,6 +261,15 @@ fn a_directory_that_cannot_be_made_is_an_error() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing was thrown away");
 }
 
+/// The share is empty, and can be used.
+fn assert_begins_anew(path: &Path) {
+    let opened = share(&open(path));
+    assert_eq!((opened.store.checkpoint(), entries(&*opened.store).len()), (None, 0));
+    apply(&*opened.store, 2, 8);
+    drop(opened);
+    assert_eq!(share(&open(path)).store.checkpoint(), Some(at(8)));
+}
+
 #[test]
 fn a_damaged_database_is_replaced_by_an_empty_one() {
     type Damage = fn(&Path);
@@ -274,11 +283,7 @@ fn a_damaged_database_is_replaced_by_an_empty_one() {
         let (_folder, path) = place("tills-0");
         apply(&*share(&open(&path)).store, 2, 7);
         damage(&path);
-        let opened = share(&open(&path));
-        assert_eq!((opened.store.checkpoint(), entries(&*opened.store).len()), (None, 0));
-        apply(&*opened.store, 2, 8);
-        drop(opened);
-        assert_eq!(share(&open(&path)).store.checkpoint(), Some(at(8)));
+        assert_begins_anew(&path);
     }
 }
 
@@ -291,11 +296,7 @@ fn damage_that_shows_while_reading_is_cured_by_the_next_start() {
         keyspace(&directory).insert(b"\xc0", "not UTF-8").unwrap();
         assert!(share(&directory).store.visit(&mut |_, _| {}).is_err());
     }
-    let opened = share(&open(&path));
-    assert_eq!((opened.store.checkpoint(), entries(&*opened.store).len()), (None, 0));
-    apply(&*opened.store, 2, 8);
-    drop(opened);
-    assert_eq!(share(&open(&path)).store.checkpoint(), Some(at(8)));
+    assert_begins_anew(&path);
 }
 
 #[test]

@@ -6,7 +6,8 @@ mod tests;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use avro_codec::SchemaId;
@@ -14,7 +15,7 @@ use fjall::{Keyspace, KeyspaceCreateOptions, LsmError, OwnedWriteBatch, Readable
 use streams::{Change, Checkpoint, MAX_KEY_BYTES, StateStore, StoreError, Timestamp};
 
 use crate::clock::wall_clock;
-use database::Database;
+use database::{Database, Locked};
 use metadata::Metadata;
 
 /// The stores of one process on disk: one fjall database, a keyspace per share of a store.
@@ -22,7 +23,8 @@ use metadata::Metadata;
 /// An epoch is one batch, with the checkpoint in it, handed to the system and not synced: a killed process loses nothing,
 /// and after a power cut the state is an older one, whole, to which the changelog adds the rest.
 pub(crate) struct StateDirectory {
-    database: Arc<Database>,
+    /// Comes when its journal has been read, which takes as long as joining the group.
+    database: Arc<OnceLock<Result<Arc<Database>, StoreError>>>,
     shares: Mutex<HashMap<String, Arc<Mutex<Tenure>>>>,
 }
 
@@ -72,12 +74,19 @@ const EMPTY_KEY: &[u8] = &[0xfe];
 const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
 
 impl StateDirectory {
-    /// Opens the database in the folder `path`, and creates both if they are not there. What is damaged is thrown away.
+    /// Locks the folder `path` and begins to open the database there; creates both if they are not there. What is
+    /// damaged is thrown away.
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { database: Arc::new(Database::open(path)?), shares: Mutex::default() })
+        let folder = Locked::new(path)?;
+        let database = Arc::<OnceLock<_>>::default();
+        let opened = database.clone();
+        let open = move || opened.set(Database::open(folder).map(Arc::new)).is_ok();
+        thread::Builder::new().name("state-directory".to_string()).spawn(open).map_err(StoreError::new)?;
+        Ok(Self { database, shares: Mutex::default() })
     }
 
-    /// Opens a share. What is there and does not fit is thrown away. Whoever opened it before can write to it no more.
+    /// Opens a share, as soon as the database is open. What is there and does not fit is thrown away. Whoever opened it
+    /// before can write to it no more.
     pub(crate) fn share(
         &self,
         store: &str,
@@ -87,13 +96,14 @@ impl StateDirectory {
     ) -> Result<Opened, StoreError> {
         let name = format!("{store}-{partition}");
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-        let keyspace = self.database.fjall.keyspace(&name, options).map_err(|error| self.database.failed(error))?;
+        let database = self.database.wait().clone()?;
+        let keyspace = database.fjall.keyspace(&name, options).map_err(|error| database.failed(error))?;
         let tenure = self.shares.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default().clone();
         let mut current = tenure.lock().unwrap_or_else(PoisonError::into_inner);
         current.number += 1;
         let store = DiskStore {
             keyspace,
-            database: self.database.clone(),
+            database,
             identity: identity.clone(),
             tenure: tenure.clone(),
             number: current.number,

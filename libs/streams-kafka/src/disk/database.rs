@@ -6,12 +6,17 @@ use std::path::{Path, PathBuf};
 use fjall::{Error, LsmError};
 use streams::StoreError;
 
-/// An open database and the lock on its folder, for as long as anybody reads or writes there.
+/// A folder that nobody else reads or writes.
+pub(super) struct Locked {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// An open database in a folder that is locked for as long as anybody reads or writes there.
 pub(super) struct Database {
     // Fields are dropped in their order: the database is closed before the lock is given up.
     pub(super) fjall: fjall::Database,
-    path: PathBuf,
-    _lock: File,
+    folder: Locked,
 }
 
 /// Why a database cannot be used.
@@ -29,9 +34,9 @@ const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 /// With a second one, fjall has one spin for as long as the other compacts.
 const WORKER_THREADS: usize = 1;
 
-impl Database {
-    /// Opens what is in the folder, alone. If it is damaged, it is replaced by an empty database.
-    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+impl Locked {
+    /// Locks the folder, and creates it if it is not there.
+    pub(super) fn new(path: &Path) -> Result<Self, StoreError> {
         let failed = |error: io::Error| StoreError::new(format!("{}: {error}", path.display()));
         fs::create_dir_all(path).map_err(failed)?;
         let lock = File::create(path.join("lock")).map_err(failed)?;
@@ -39,32 +44,42 @@ impl Database {
             TryLockError::WouldBlock => StoreError::new(format!("{} is in use by another process", path.display())),
             TryLockError::Error(error) => failed(error),
         })?;
-        let (folder, note) = (path.join("database"), damage_note(path));
+        Ok(Self { path: path.to_path_buf(), _lock: lock })
+    }
+}
+
+impl Database {
+    /// Opens what is in the folder. If it is damaged, it is replaced by an empty database.
+    pub(super) fn open(folder: Locked) -> Result<Self, StoreError> {
+        let path = &folder.path;
+        let (files, note) = (path.join("database"), damage_note(path));
         let opened = match fs::read_to_string(&note) {
             Ok(damage) => Err(Failure::Damage(damage)),
-            Err(_) => open_fjall(&folder),
+            Err(_) => open_fjall(&files),
         };
         let fjall = match opened {
             Ok(fjall) => fjall,
             Err(Failure::Damage(damage)) => {
                 tracing::warn!("local state in {} is damaged, and thrown away: {damage}", path.display());
-                remove(fs::remove_dir_all(&folder)).and_then(|()| remove(fs::remove_file(&note))).map_err(failed)?;
-                open_fjall(&folder).map_err(|failure| failure.at(path))?
+                remove(fs::remove_dir_all(&files))
+                    .and_then(|()| remove(fs::remove_file(&note)))
+                    .map_err(|error| StoreError::new(format!("{}: {error}", path.display())))?;
+                open_fjall(&files).map_err(|failure| failure.at(path))?
             }
             Err(failure) => return Err(failure.at(path)),
         };
-        Ok(Self { fjall, path: path.to_path_buf(), _lock: lock })
+        Ok(Self { fjall, folder })
     }
 
     /// The error of the open database. Damage that shows only now is noted for the next start, which throws it away.
     pub(super) fn failed(&self, error: Error) -> StoreError {
         let failure = Failure::from(error);
         if let Failure::Damage(damage) = &failure
-            && let Err(error) = fs::write(damage_note(&self.path), damage)
+            && let Err(error) = fs::write(damage_note(&self.folder.path), damage)
         {
-            tracing::warn!("the damage in {} cannot be noted: {error}", self.path.display());
+            tracing::warn!("the damage in {} cannot be noted: {error}", self.folder.path.display());
         }
-        failure.at(&self.path)
+        failure.at(&self.folder.path)
     }
 }
 

@@ -167,7 +167,7 @@ fn only_a_touch_says_that_a_share_is_up_to_date() {
 }
 
 fn keyspace(directory: &StateDirectory) -> Keyspace {
-    directory.database.fjall.keyspace("totals-3", KeyspaceCreateOptions::default).unwrap()
+    directory.database.wait().as_ref().unwrap().fjall.keyspace("totals-3", KeyspaceCreateOptions::default).unwrap()
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Graph {
         for (id, node) in self.nodes().iter().enumerate() {
             let label = || node.label.clone();
             match node.kind {
-                NodeKind::Source | NodeKind::Table => {
+                NodeKind::Source | NodeKind::Bootstrap | NodeKind::Table => {
                     at(self.node_sub_topology(id), &|part| part.sources.push(label()));
                 }
                 NodeKind::Sink => at(self.node_sub_topology(id), &|part| part.sinks.push(label())),
@@ -75,7 +75,7 @@ impl Graph {
         let mut drawing = "flowchart TD\n".to_string();
         for (id, node) in self.nodes().iter().enumerate() {
             let (open, close) = match node.kind {
-                NodeKind::Source | NodeKind::Table | NodeKind::Sink => ("[/", "/]"),
+                NodeKind::Source | NodeKind::Bootstrap | NodeKind::Table | NodeKind::Sink => ("[/", "/]"),
                 NodeKind::Timer => ("{{", "}}"),
                 _ => ("(", ")"),
             };

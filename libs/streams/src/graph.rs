@@ -42,13 +42,16 @@ pub enum TopologyError {
     /// Inputs that meet in a task must be partitioned alike.
     #[error("`{0}` and `{1}` meet in one sub-topology and must have the same number of partitions")]
     NotCopartitioned(String, String),
+    /// A store is what a topic holds for each key, so the topic must keep just that.
+    #[error("`{0}` is a store of this service and must be compacted")]
+    NotCompacted(String),
     /// There is nothing to run.
     #[error("the topology reads no topic")]
     NoSource,
 }
 
 pub(crate) type NodeId = usize;
-pub(crate) type Operator = Box<dyn Fn(&Forward<'_>, &mut Step<'_>, Erased<'_>) + Send + Sync>;
+pub(crate) type Operator = Box<dyn Fn(&Forward<'_>, &Step<'_>, Erased<'_>) + Send + Sync>;
 pub(crate) type Decode =
     Box<dyn Fn(&Schemas, &[u8], &mut dyn FnMut(&dyn Any)) -> Result<(), DecodeError> + Send + Sync>;
 type Since = Box<dyn Fn(&Schemas, &[u8]) -> Result<Option<Timestamp>, DecodeError> + Send + Sync>;
@@ -64,11 +67,13 @@ pub(crate) struct Node {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NodeKind {
     Source,
+    Bootstrap,
     Table,
     Timer,
     Filter,
     Map,
     Merge,
+    Join,
     Process,
     Sink,
 }
@@ -143,6 +148,7 @@ impl Graph {
         let sub_topology_of = sub_topologies(&nodes, &stores);
         let graph = Self { name, nodes, sources, sinks, stores, timers, sub_topology_of };
         graph.check_copartitioning()?;
+        graph.check_published()?;
         Ok(graph)
     }
 
@@ -173,7 +179,7 @@ impl Graph {
         }
     }
 
-    /// The changelogs of the stores that have one of their own, in the order of the stores.
+    /// The topics that the service writes the changes of its stores to, in the order of the stores.
     pub fn changelogs(&self) -> impl Iterator<Item = TopicDeclaration> {
         (0..self.stores.len()).filter_map(|store| self.changelog(store))
     }
@@ -190,6 +196,12 @@ impl Graph {
         sources.next().map_or(crate::DEFAULT_PARTITIONS, |source| source.topic.partitions)
     }
 
+    /// Whether what is in this input when a task is assigned is read before its other inputs.
+    pub fn is_read_first(&self, topic: &str) -> bool {
+        let is_first = |kind| matches!(kind, NodeKind::Bootstrap | NodeKind::Table);
+        self.sources.iter().any(|source| source.topic.name == topic && is_first(self.nodes[source.node].kind))
+    }
+
     /// Whether a value of the table `topic` is one its task would have taken.
     pub fn table_takes(&self, topic: &str, schemas: &Schemas, value: &[u8]) -> bool {
         let source = self.sources.iter().find(|source| source.topic.name == topic);
@@ -198,14 +210,18 @@ impl Graph {
 
     pub(crate) fn changelog(&self, store: usize) -> Option<TopicDeclaration> {
         let definition = &self.stores[store];
-        (definition.changelog == Changelog::Own).then(|| TopicDeclaration {
-            name: format!("{}-{}-changelog", self.name, definition.name),
-            partitions: self.partitions(self.store_sub_topology(store)),
-            cleanup: crate::Cleanup::Compacted,
-            writer: self.name.clone(),
-            visibility: crate::Visibility::Private,
-            schema: Some(definition.schema.clone()),
-        })
+        match &definition.changelog {
+            Changelog::Source => None,
+            Changelog::Published(topic) => Some(topic.clone()),
+            Changelog::Own => Some(TopicDeclaration {
+                name: format!("{}-{}-changelog", self.name, definition.name),
+                partitions: self.partitions(self.store_sub_topology(store)),
+                cleanup: crate::Cleanup::Compacted,
+                writer: self.name.clone(),
+                visibility: crate::Visibility::Private,
+                schema: Some(definition.schema.clone()),
+            }),
+        }
     }
 
     pub(crate) fn store_sub_topology(&self, store: usize) -> usize {
@@ -221,7 +237,7 @@ impl Graph {
     }
 
     /// Runs `node` on a record, and through it everything after.
-    pub(crate) fn run(&self, node: NodeId, step: &mut Step<'_>, record: Erased<'_>) {
+    pub(crate) fn run(&self, node: NodeId, step: &Step<'_>, record: Erased<'_>) {
         (self.nodes[node].operator)(&Forward { graph: self, node }, step, record);
     }
 
@@ -231,6 +247,24 @@ impl Graph {
             let other = *first.entry(self.sub_topology_of[source.node]).or_insert(&source.topic);
             if other.partitions != source.topic.partitions {
                 return Err(TopologyError::NotCopartitioned(other.name.clone(), source.topic.name.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// A topic that is a store must be this service's, keep what the store holds, and have as many partitions.
+    fn check_published(&self) -> Result<(), TopologyError> {
+        for (index, store) in self.stores.iter().enumerate() {
+            let Changelog::Published(topic) = &store.changelog else { continue };
+            let TopicDeclaration { name, writer, cleanup, partitions, .. } = topic.clone();
+            if writer != self.name {
+                return Err(TopologyError::ForeignSink { topic: name, writer });
+            }
+            if cleanup != crate::Cleanup::Compacted {
+                return Err(TopologyError::NotCompacted(name));
+            }
+            if partitions != self.partitions(self.store_sub_topology(index)) {
+                return Err(TopologyError::NotCopartitioned(name, store.name.clone()));
             }
         }
         Ok(())
@@ -253,28 +287,25 @@ impl GraphDraft {
         id
     }
 
-    /// Declares a store at its first use.
-    pub(crate) fn store<S: AvroRecord>(&mut self, store: &Store<S>, changelog: Changelog) {
+    /// Declares a store at its first use, and notes that `node` uses it.
+    pub(crate) fn use_store<S: AvroRecord>(&mut self, store: &Store<S>, changelog: Changelog, node: NodeId) {
         match self.stores.iter_mut().find(|known| known.name == store.name()) {
             None => self.stores.push(StoreDefinition {
                 name: store.name().to_string(),
                 schema: S::schema(),
                 changelog,
                 type_id: TypeId::of::<S>(),
-                nodes: Vec::new(),
+                nodes: vec![node],
             }),
             Some(known) if known.type_id != TypeId::of::<S>() => {
                 self.errors.push(TopologyError::TwoTypes(store.name().to_string()));
             }
-            Some(known) if changelog == Changelog::Source => known.changelog = changelog,
-            Some(_) => {}
-        }
-    }
-
-    /// Notes that `node` uses the store.
-    pub(crate) fn attach(&mut self, node: NodeId, store: &str) {
-        if let Some(store) = self.stores.iter_mut().find(|known| known.name == store) {
-            store.nodes.push(node);
+            Some(known) => {
+                known.nodes.push(node);
+                if changelog != Changelog::Own {
+                    known.changelog = changelog;
+                }
+            }
         }
     }
 }
@@ -294,7 +325,7 @@ impl<'a> Erased<'a> {
 }
 
 impl Forward<'_> {
-    pub(crate) fn on(&self, step: &mut Step<'_>, record: Erased<'_>) {
+    pub(crate) fn on(&self, step: &Step<'_>, record: Erased<'_>) {
         for &child in &self.graph.nodes[self.node].children {
             self.graph.run(child, step, record);
         }

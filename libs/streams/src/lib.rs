@@ -67,7 +67,7 @@ pub use graph::{Graph, TopologyError};
 pub use session::{Session, SessionStream, Sessions};
 pub use state::{Change, Checkpoint, MAX_KEY_BYTES, MemoryStore, Restoration, StateStore, StoreError};
 pub use step::Refusal;
-pub use store::{Store, StoreAccess};
+pub use store::{Store, StoreAccess, Stores};
 pub use stream::{Record, Stream};
 pub use task::{Input, Limits, Output, Task, TaskId};
 pub use test_driver::{DeadLetter, TestDriver};

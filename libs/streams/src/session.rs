@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::graph::NodeKind;
-use crate::store::{Changelog, Store, StoreAccess};
+use crate::store::{Store, Stores};
 use crate::stream::{Record, Stream};
 
 /// The records of a stream, by the session of their key they belong to: a period of activity that ends when nothing came
@@ -69,16 +69,14 @@ impl<'t, V: 'static, S: AvroRecord + Default> SessionStream<'t, V, S> {
     ) -> Stream<'t, O> {
         let Self { stream, store, window } = self;
         let topology = stream.topology;
-        let mut draft = topology.draft.borrow_mut();
-        draft.store(&store, Changelog::Own);
-        let name = store.name().to_string();
-        let node = draft.node(
+        let used = store.clone();
+        let node = topology.draft.borrow_mut().node(
             NodeKind::Process,
             String::new(),
             &[stream.node],
             Box::new(move |forward, step, record| {
                 let stream_time = step.stream_time().max(record.timestamp);
-                let mut store = StoreAccess::<Sessions<S>>::new(step, &name);
+                let store = used.open(step);
                 let before = store.get(record.key).unwrap_or_default();
                 let (sessions, outputs) = before.with(record.timestamp, window, stream_time, &merge, |aggregate| {
                     handler(record.typed(), aggregate)
@@ -93,8 +91,7 @@ impl<'t, V: 'static, S: AvroRecord + Default> SessionStream<'t, V, S> {
                 }
             }),
         );
-        draft.attach(node, store.name());
-        drop(draft);
+        store.attach(topology, node);
         topology.handle(node)
     }
 }

@@ -1,3 +1,6 @@
+use std::cell::RefCell;
+use std::fmt;
+
 use avro_codec::{AvroRecord, DecodeError, EncodeError, Schemas};
 
 use crate::graph::Graph;
@@ -7,14 +10,14 @@ use crate::{Limits, Output, Timestamp};
 
 /// What one record does: its outputs and writes are gathered here and merged into the task only when its handlers have
 /// returned.
-pub(crate) struct Step<'t> {
+pub struct Step<'t> {
     graph: &'t Graph,
     schemas: &'t Schemas,
     stores: &'t [TaskStore],
     limits: Limits,
     stream_time: Timestamp,
-    pub(crate) effects: Effects,
-    refusal: Option<Refusal>,
+    effects: RefCell<Effects>,
+    refusal: RefCell<Option<Refusal>>,
 }
 
 #[derive(Debug, Default)]
@@ -46,6 +49,16 @@ pub enum Refusal {
     /// Only a table takes a record without a value, as a removal.
     #[error("the record has no value")]
     NoValue,
+    /// A store that is a topic holds each value under the key the topic derives from it.
+    #[error("store `{store}` is a topic, where the value has the key `{derived}`, not `{key}`")]
+    WrongKey {
+        /// The store.
+        store: String,
+        /// The key a handler gave.
+        key: String,
+        /// The key of the value.
+        derived: String,
+    },
     /// The value is not what its topic says.
     #[error("the value cannot be decoded: {0}")]
     Undecodable(String),
@@ -102,7 +115,7 @@ impl<'t> Step<'t> {
         limits: Limits,
         stream_time: Timestamp,
     ) -> Self {
-        Self { graph, schemas, stores, limits, stream_time, effects: Effects::default(), refusal: None }
+        Self { graph, schemas, stores, limits, stream_time, effects: RefCell::default(), refusal: RefCell::default() }
     }
 
     /// The highest timestamp the task had seen before this record.
@@ -110,8 +123,16 @@ impl<'t> Step<'t> {
         self.stream_time
     }
 
+    /// Asks since when each written entry waits, of the schedules of its store.
+    pub(crate) fn set_deadlines(&self, since: impl Fn(&Write) -> Vec<(usize, Option<Timestamp>)>) {
+        let Effects { writes, deadlines, .. } = &mut *self.effects.borrow_mut();
+        for write in writes {
+            deadlines.extend(since(write).into_iter().map(|(schedule, since)| (schedule, write.key.clone(), since)));
+        }
+    }
+
     pub(crate) fn finish(self) -> Result<Effects, Refusal> {
-        self.refusal.map_or(Ok(self.effects), Err)
+        self.refusal.into_inner().map_or(Ok(self.effects.into_inner()), Err)
     }
 
     pub(crate) fn store_index(&self, name: &str) -> usize {
@@ -119,9 +140,10 @@ impl<'t> Step<'t> {
         self.stores.iter().position(is_named).expect("a store is in the sub-topology of the processors that use it")
     }
 
-    pub(crate) fn get<S: AvroRecord>(&mut self, store: usize, key: &str) -> Option<S> {
+    pub(crate) fn get<S: AvroRecord>(&self, store: usize, key: &str) -> Option<S> {
         let decode = |bytes: Option<&[u8]>| bytes.map(|bytes| self.schemas.decode::<S>(bytes)).transpose();
-        let written = self.effects.writes.iter().rev().find(|write| write.store == store && &*write.key == key);
+        let effects = self.effects.borrow();
+        let written = effects.writes.iter().rev().find(|write| write.store == store && &*write.key == key);
         let found: Result<Option<S>, DecodeError> = match written {
             Some(write) => decode(write.value.as_deref()),
             None => match self.stores[store].overlay.get(key) {
@@ -142,7 +164,7 @@ impl<'t> Step<'t> {
         })
     }
 
-    pub(crate) fn put<S: AvroRecord>(&mut self, store: usize, key: &str, value: &S) {
+    pub(crate) fn put<S: AvroRecord>(&self, store: usize, key: &str, value: &S) {
         let subject = &self.stores[store].subject;
         match self.schemas.encode(subject, value) {
             Ok(bytes) => self.put_encoded(store, key, Some(bytes.into_boxed_slice())),
@@ -150,26 +172,26 @@ impl<'t> Step<'t> {
         }
     }
 
-    pub(crate) fn put_encoded(&mut self, store: usize, key: &str, value: Option<Box<[u8]>>) {
+    pub(crate) fn put_encoded(&self, store: usize, key: &str, value: Option<Box<[u8]>>) {
         let bytes = key.len() + value.as_deref().map_or(0, <[u8]>::len);
         let name = self.store_name(store);
         if key.len() > MAX_KEY_BYTES {
             return self.refuse(Refusal::KeyTooLong { store: name.to_string(), bytes: key.len() });
         }
         if self.check(bytes, name) {
-            self.effects.writes.push(Write { store, key: key.into(), value });
+            self.effects.borrow_mut().writes.push(Write { store, key: key.into(), value });
         }
     }
 
-    pub(crate) fn delete(&mut self, store: usize, key: &str) {
+    pub(crate) fn delete(&self, store: usize, key: &str) {
         if key.len() > MAX_KEY_BYTES {
             // It was never there.
             return;
         }
-        self.effects.writes.push(Write { store, key: key.into(), value: None });
+        self.effects.borrow_mut().writes.push(Write { store, key: key.into(), value: None });
     }
 
-    pub(crate) fn send<V: AvroRecord>(&mut self, sink: usize, key: String, value: &V, timestamp: Timestamp) {
+    pub(crate) fn send<V: AvroRecord>(&self, sink: usize, key: String, value: &V, timestamp: Timestamp) {
         let graph = self.graph;
         let definition = &graph.sinks[sink];
         if timestamp > self.limits.latest_timestamp {
@@ -178,19 +200,25 @@ impl<'t> Step<'t> {
         match self.schemas.encode(&definition.subject, value) {
             Ok(value) => {
                 if self.check(key.len() + value.len(), &definition.topic.name) {
-                    self.effects.outputs.push(Output { sink, key, value, timestamp });
+                    self.effects.borrow_mut().outputs.push(Output { sink, key, value, timestamp });
                 }
             }
             Err(cause) => self.refuse(unencodable(&definition.subject, &cause)),
         }
     }
 
-    /// The first refusal is the cause; what follows from it would only hide it.
-    fn refuse(&mut self, refusal: Refusal) {
-        self.refusal.get_or_insert(refusal);
+    /// The key is not the one of the value.
+    pub(crate) fn refuse_key(&self, store: usize, key: &str, derived: &str) {
+        let store = self.store_name(store).to_string();
+        self.refuse(Refusal::WrongKey { store, key: key.to_string(), derived: derived.to_string() });
     }
 
-    fn check(&mut self, bytes: usize, topic: &str) -> bool {
+    /// The first refusal is the cause; what follows from it would only hide it.
+    fn refuse(&self, refusal: Refusal) {
+        self.refusal.borrow_mut().get_or_insert(refusal);
+    }
+
+    fn check(&self, bytes: usize, topic: &str) -> bool {
         let limit = self.limits.max_record_bytes;
         if bytes > limit {
             self.refuse(Refusal::TooLarge { topic: topic.to_string(), bytes, limit });
@@ -200,6 +228,12 @@ impl<'t> Step<'t> {
 
     fn store_name(&self, store: usize) -> &'t str {
         &self.graph.stores[self.stores[store].definition].name
+    }
+}
+
+impl fmt::Debug for Step<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Step").field("effects", &self.effects).finish_non_exhaustive()
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use avro_codec::AvroRecord;
 
 use crate::graph::{NodeId, NodeKind, SinkDefinition, TopologyError};
-use crate::store::{Changelog, Store, StoreAccess};
+use crate::store::{Store, Stores};
 use crate::topology::Topology;
 use crate::{Timestamp, Topic};
 
@@ -78,31 +78,64 @@ impl<'t, V: 'static> Stream<'t, V> {
         self.topology.handle(node)
     }
 
-    /// Handles each record with a store at hand; what the handler returns (an `Option`, a `Vec`, …) flows on under the
-    /// record's key and timestamp.
+    /// Handles each record with a store at hand, or with several, as a tuple; what the handler returns (an `Option`, a
+    /// `Vec`, …) flows on under the record's key and timestamp.
     ///
     /// Writes and outputs count only if the handler returns: one that panics sends its record to the dead letters and
     /// leaves nothing behind.
-    pub fn process<S: AvroRecord, O: 'static, I: IntoIterator<Item = O>>(
+    pub fn process<S: Stores, O: 'static, I: IntoIterator<Item = O>>(
         self,
-        store: &Store<S>,
-        handler: impl Fn(Record<'_, V>, &mut StoreAccess<'_, '_, S>) -> I + Send + Sync + 'static,
+        stores: &S,
+        handler: impl Fn(Record<'_, V>, S::Access<'_>) -> I + Send + Sync + 'static,
     ) -> Stream<'t, O> {
-        let mut draft = self.topology.draft.borrow_mut();
-        draft.store(store, Changelog::Own);
-        let name = store.name().to_string();
-        let node = draft.node(
-            NodeKind::Process,
+        self.with_stores(NodeKind::Process, stores, handler)
+    }
+
+    /// Joins each record with what a table has for its key, at that moment; a record whose key the table does not have goes
+    /// no further.
+    ///
+    /// What was in the table when the task was assigned is read before the stream, so a join does not miss what is long
+    /// known.
+    pub fn join<T: AvroRecord, O: 'static>(
+        self,
+        table: &Store<T>,
+        joiner: impl Fn(Record<'_, V>, T) -> O + Send + Sync + 'static,
+    ) -> Stream<'t, O> {
+        self.with_stores(NodeKind::Join, table, move |record, table| {
+            table.get(record.key).map(|value| joiner(record, value))
+        })
+    }
+
+    /// As [`Stream::join`], but a record whose key the table does not have is joined with nothing.
+    pub fn left_join<T: AvroRecord, O: 'static>(
+        self,
+        table: &Store<T>,
+        joiner: impl Fn(Record<'_, V>, Option<T>) -> O + Send + Sync + 'static,
+    ) -> Stream<'t, O> {
+        self.with_stores(NodeKind::Join, table, move |record, table| {
+            let value = table.get(record.key);
+            [joiner(record, value)]
+        })
+    }
+
+    fn with_stores<S: Stores, O: 'static, I: IntoIterator<Item = O>>(
+        self,
+        kind: NodeKind,
+        stores: &S,
+        handler: impl Fn(Record<'_, V>, S::Access<'_>) -> I + Send + Sync + 'static,
+    ) -> Stream<'t, O> {
+        let used = stores.clone();
+        let node = self.topology.draft.borrow_mut().node(
+            kind,
             String::new(),
             &[self.node],
             Box::new(move |forward, step, record| {
-                for value in handler(record.typed(), &mut StoreAccess::new(step, &name)) {
+                for value in handler(record.typed(), used.open(step)) {
                     forward.on(step, record.with(&value));
                 }
             }),
         );
-        draft.attach(node, store.name());
-        drop(draft);
+        stores.attach(self.topology, node);
         self.topology.handle(node)
     }
 }

@@ -8,7 +8,7 @@ use avro_codec::{DecodeError, Schemas};
 
 use crate::graph::{Erased, Graph};
 use crate::state::{Checkpoint, MemoryStore, Restoration, StateStore, StoreError};
-use crate::step::{Effects, Refusal, Step};
+use crate::step::{Effects, Refusal, Step, Write};
 use crate::store::Changelog;
 use crate::timer::Schedule;
 use crate::topology::Clock;
@@ -329,32 +329,27 @@ impl Task {
         Ok(())
     }
 
-    fn attempt(
-        &self,
-        limits: Limits,
-        work: impl FnOnce(&mut Step<'_>) -> Result<(), Refusal>,
-    ) -> Result<Effects, Refusal> {
-        let mut step = Step::new(&self.graph, &self.schemas, &self.stores, limits, self.stream_time);
+    fn attempt(&self, limits: Limits, work: impl FnOnce(&Step<'_>) -> Result<(), Refusal>) -> Result<Effects, Refusal> {
+        let step = Step::new(&self.graph, &self.schemas, &self.stores, limits, self.stream_time);
         // The step is dropped whole when its handler panics, so nothing half done is ever looked at.
         let worked = catch_unwind(AssertUnwindSafe(|| {
-            work(&mut step)?;
-            self.deadlines(&mut step.effects);
+            work(&step)?;
+            step.set_deadlines(|write| self.deadlines(write));
             Ok(())
         }));
         worked.unwrap_or_else(|panic| Err(Refusal::Panicked(panic_message(&*panic))))?;
         step.finish()
     }
 
-    /// Asks the timers since when each written entry waits.
-    fn deadlines(&self, effects: &mut Effects) {
-        for write in &effects.writes {
-            for (index, schedule) in self.schedules.iter().enumerate().filter(|(_, at)| at.store == write.store) {
-                let since = &self.graph.timers[schedule.timer].since;
-                // A value that cannot be read has no deadline; the record that meets it is refused and says so.
-                let since = write.value.as_deref().and_then(|value| since(&self.schemas, value).ok().flatten());
-                effects.deadlines.push((index, write.key.clone(), since));
-            }
-        }
+    /// Asks the timers of the store since when a written entry waits.
+    fn deadlines(&self, write: &Write) -> Vec<(usize, Option<Timestamp>)> {
+        let schedules = self.schedules.iter().enumerate().filter(|(_, schedule)| schedule.store == write.store);
+        let since = |(index, schedule): (usize, &Schedule)| {
+            let since = &self.graph.timers[schedule.timer].since;
+            // A value that cannot be read has no deadline; the record that meets it is refused and says so.
+            (index, write.value.as_deref().and_then(|value| since(&self.schemas, value).ok().flatten()))
+        };
+        schedules.map(since).collect()
     }
 
     fn merge(&mut self, effects: Effects, outputs: &mut Vec<Output>) {
@@ -377,7 +372,7 @@ impl Task {
     }
 
     fn changelog_index(&self, definition: usize) -> Option<usize> {
-        let has_own = |store: &usize| self.graph.stores[*store].changelog == Changelog::Own;
+        let has_own = |store: &usize| self.graph.stores[*store].changelog != Changelog::Source;
         has_own(&definition).then(|| (0..definition).filter(has_own).count())
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub struct TestDriver {
     schemas: Schemas,
     tasks: Vec<Task>,
     now: Timestamp,
-    written: BTreeMap<String, VecDeque<Output>>,
+    written: BTreeMap<String, Vec<Vec<u8>>>,
     dead_letters: Vec<DeadLetter>,
 }
 
@@ -91,13 +91,14 @@ impl TestDriver {
         self.now
     }
 
-    /// The values written to a topic since the last call.
+    /// The values written to a topic since the last call. In a store that is a topic, every record here is an epoch of its
+    /// own, so every change is written.
     ///
     /// # Panics
     /// If the topology wrote something else than the topic's type.
     pub fn read<V: AvroRecord>(&mut self, topic: &Topic<V>) -> Vec<V> {
         let written = self.written.remove(topic.name()).unwrap_or_default();
-        written.iter().map(|output| self.schemas.decode(&output.value).expect("a value of the topic's type")).collect()
+        written.iter().map(|value| self.schemas.decode(value).expect("a value of the topic's type")).collect()
     }
 
     /// The committed value of `key` in a store.
@@ -127,13 +128,18 @@ impl TestDriver {
                 self.dead_letters.push(DeadLetter { topic: "timer".to_string(), value: None, cause });
             }
         }
+        let changelogs: Vec<String> = self.graph.changelogs().map(|topic| topic.name).collect();
+        for (changelog, _, value) in task.changes() {
+            let written = self.written.entry(changelogs[changelog].clone()).or_default();
+            written.extend(value.map(<[u8]>::to_vec));
+        }
         task.commit(|_| None, |_, _| {}).expect("a store in memory answers");
         for output in outputs {
             let Some(topic) = self.graph.outputs().nth(output.sink).map(|topic| topic.name.clone()) else { continue };
             if self.graph.sub_topology(&topic).is_some() {
                 self.pipe_raw(&topic, Some(output.key.as_bytes()), Some(&output.value), output.timestamp);
             }
-            self.written.entry(topic).or_default().push_back(output);
+            self.written.entry(topic).or_default().push(output.value);
         }
     }
 }

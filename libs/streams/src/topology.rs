@@ -47,14 +47,19 @@ impl Topology {
         self.source(topic, NodeKind::Source, None)
     }
 
+    /// As [`Topology::stream`], but what is in the topic when a task is assigned is read before the task's other inputs (a
+    /// bootstrap stream, as Samza says). What comes later is read as it comes.
+    pub fn bootstrap<V: AvroRecord>(&self, topic: &Topic<V>) -> Stream<'_, V> {
+        self.source(topic, NodeKind::Bootstrap, None)
+    }
+
     /// The latest value of every key of a compacted topic, readable by joins and by [views](Store). The topic itself is
     /// the changelog of the store, which bears the topic's name. The stream returned carries every change; a record
-    /// without a value removes its key and is not forwarded.
+    /// without a value removes its key and is not forwarded. As with [`Topology::bootstrap`], what is there is read first.
     pub fn table<V: AvroRecord>(&self, topic: &Topic<V>) -> (Store<V>, Stream<'_, V>) {
         let store = Store::named(topic.name().to_string());
-        self.draft.borrow_mut().store(&store, Changelog::Source);
         let stream = self.source(topic, NodeKind::Table, Some(topic.name()));
-        self.draft.borrow_mut().attach(stream.node, topic.name());
+        self.draft.borrow_mut().use_store(&store, Changelog::Source, stream.node);
         (store, stream)
     }
 
@@ -69,10 +74,9 @@ impl Topology {
         since: impl Fn(&S) -> Option<Timestamp> + Send + Sync + 'static,
     ) -> Stream<'_, S> {
         let mut draft = self.draft.borrow_mut();
-        draft.store(store, Changelog::Own);
         let label = format!("{} after {} ms of {} time", store.name(), after.as_millis(), clock.word());
         let node = draft.node(NodeKind::Timer, label, &[], Box::new(|forward, step, record| forward.on(step, record)));
-        draft.attach(node, store.name());
+        store.declare(&mut draft, node);
         draft.timers.push(TimerDefinition {
             store: store.name().to_string(),
             clock,

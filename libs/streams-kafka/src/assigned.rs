@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use streams::{Checkpoint, Limits, Output, Refusal, StoreError, Task, Timestamp};
 
@@ -9,6 +9,8 @@ use crate::producer::Failure;
 pub(crate) struct Assigned {
     pub(crate) task: Task,
     inputs: BTreeMap<String, Position>,
+    /// Inputs that wait until what is there in the others has been read.
+    held_back: BTreeSet<String>,
     /// A timer wrote something: the transaction must carry a position even if none moved.
     is_touched: bool,
     has_committed: bool,
@@ -28,7 +30,15 @@ impl Assigned {
     /// A task that has inputs yet to be told where they begin; not ready before its stores are restored. `is_restored`:
     /// it was suspended when they were.
     pub(crate) fn new(task: Task, is_restored: bool) -> Self {
-        Self { task, inputs: BTreeMap::new(), is_touched: false, has_committed: false, is_restored, is_ready: false }
+        Self {
+            task,
+            inputs: BTreeMap::new(),
+            held_back: BTreeSet::new(),
+            is_touched: false,
+            has_committed: false,
+            is_restored,
+            is_ready: false,
+        }
     }
 
     /// Lets an input begin at `offset`: it was never committed.
@@ -46,6 +56,26 @@ impl Assigned {
             self.is_restored = false;
             self.task.set_stream_time(stream_time);
         }
+    }
+
+    /// Lets an input wait for the others.
+    pub(crate) fn hold_back(&mut self, topic: &str) {
+        self.held_back.insert(topic.to_string());
+    }
+
+    /// Whether it has an input that waits for others.
+    pub(crate) fn is_bootstrapping(&self) -> bool {
+        !self.held_back.is_empty()
+    }
+
+    /// The inputs that wait need not wait any longer.
+    pub(crate) fn end_bootstrap(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.held_back)
+    }
+
+    /// Whether an input may be read.
+    pub(crate) fn is_open(&self, topic: &str) -> bool {
+        self.is_ready && !self.held_back.contains(topic)
     }
 
     /// Whether any input was ever committed.

@@ -13,7 +13,7 @@ use rdkafka::Message;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::message::{BorrowedMessage, Headers};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use streams::{Checkpoint, Graph, Input, Limits, Output, Refusal, TaskId, Timestamp};
+use streams::{Checkpoint, Graph, Input, Limits, Output, Refusal, TaskId, Timestamp, Visibility};
 
 use crate::Settings;
 use crate::assigned::Assigned;
@@ -39,6 +39,7 @@ pub(crate) struct Epoch {
     pub(crate) held: BTreeMap<(String, i32), SchemaId>,
     names: Names,
     progress: Progress,
+    pace: Option<Pace>,
     outputs: Vec<Output>,
 }
 
@@ -57,8 +58,22 @@ struct Progress {
 struct Names {
     sinks: Vec<String>,
     changelogs: Vec<String>,
+    /// Which of the changelogs others read, too.
+    is_public: Vec<bool>,
     dead_letters: String,
 }
+
+/// How soon an epoch may be committed after another one.
+struct Pace {
+    committed_at: Stopwatch,
+    floor: Duration,
+}
+
+/// What an epoch of one record adds to the time until the next commit: the broker pays for transactions, not for records,
+/// so under load they had better be few and large.
+const FLOOR_PER_RECORD: Duration = Duration::from_micros(100);
+/// The most that all its records add to it.
+const LONGEST_FLOOR: Duration = Duration::from_millis(20);
 
 /// A position that moved past records that changed nothing is committed after this long.
 const POSITION_INTERVAL: Duration = Duration::from_secs(5);
@@ -74,6 +89,7 @@ impl Epoch {
         let names = Names {
             sinks: graph.outputs().map(|topic| settings.topic(&topic.name)).collect(),
             changelogs: graph.changelogs().map(|topic| settings.topic(&topic.name)).collect(),
+            is_public: graph.changelogs().map(|topic| topic.visibility == Visibility::Public).collect(),
             dead_letters: settings.topic(&graph.dead_letters().name),
         };
         let metrics = Metrics::new(graph.name());
@@ -89,6 +105,7 @@ impl Epoch {
             held: BTreeMap::new(),
             names,
             progress: Progress::default(),
+            pace: None,
             outputs: Vec::new(),
         }
     }
@@ -101,7 +118,7 @@ impl Epoch {
         let (partition, offset) = (message.partition(), message.offset());
         let Some(sub_topology) = self.graph.sub_topology(topic) else { return Ok(()) };
         let Some(assigned) = self.tasks.get_mut(&TaskId { sub_topology, partition }) else { return Ok(()) };
-        if assigned.is_past(topic, offset) || !assigned.is_ready() {
+        if assigned.is_past(topic, offset) || !assigned.is_open(topic) {
             return Ok(());
         }
         if self.held.keys().any(|(held, at)| held == topic && *at == partition) {
@@ -154,14 +171,14 @@ impl Epoch {
         self.send_outputs(None, now)
     }
 
-    /// Whether it is time to commit: somebody waits for an output and nothing more is there to go with it, the epoch is
-    /// full, or what nobody waits for has lain long enough.
+    /// Whether it is time to commit: somebody waits for an output, nothing more is there to go with it and the last commit
+    /// is not too near; the epoch is full; or what nobody waits for has lain long enough.
     pub(crate) fn is_due(&self, is_drained: bool) -> bool {
         let Progress { records, opened_at, is_awaited, is_changed } = self.progress;
         let age = opened_at.map(|opened_at| opened_at.elapsed());
         match age {
             None => false,
-            Some(_) if is_awaited && is_drained => true,
+            Some(_) if is_awaited && is_drained => self.until_floor().is_zero(),
             Some(_) if records >= self.settings.max_epoch_records && (is_awaited || is_changed) => true,
             Some(age) if is_awaited || is_changed => age >= self.settings.commit_interval,
             Some(age) => age >= POSITION_INTERVAL,
@@ -192,7 +209,7 @@ impl Epoch {
             return Ok(());
         }
         let start = Stopwatch::start();
-        let now = wall_clock().as_millis();
+        let now = wall_clock();
         for (place, assigned) in self.tasks.values().enumerate() {
             for (changelog, key, value) in assigned.task.changes() {
                 self.producer.send(Outgoing {
@@ -200,8 +217,8 @@ impl Epoch {
                     partition: Some(assigned.task.id().partition),
                     key: Some(key.as_bytes()),
                     value,
-                    timestamp: now,
-                    headers: None,
+                    timestamp: now.as_millis(),
+                    headers: self.names.is_public[changelog].then(|| output_headers(None, now)),
                     mark: self.names.mark(place, changelog),
                 })?;
             }
@@ -216,13 +233,14 @@ impl Epoch {
             let checkpoint = |topic: &str| {
                 let changelog = self.names.changelog(&self.settings.topic(topic))?;
                 let offset = landed.get(&self.names.mark(place, changelog))? + 1;
-                Some(Checkpoint { offset, timestamp: now })
+                Some(Checkpoint { offset, timestamp: now.as_millis() })
             };
             assigned.commit(checkpoint, |store, key| self.shares.wake(store, key)).map_err(Failure::Broken)?;
         }
         self.metrics.epoch_records.record(self.progress.records as u64, &self.metrics.labels);
         self.metrics.records.add(self.progress.records as u64, &self.metrics.labels);
         self.metrics.commit_seconds.record(start.elapsed().as_secs_f64(), &self.metrics.labels);
+        self.pace = Some(Pace::after(self.progress.records));
         self.progress = Progress::default();
         Ok(())
     }
@@ -267,7 +285,15 @@ impl Epoch {
             let interval = if self.progress.is_changed { self.settings.commit_interval } else { POSITION_INTERVAL };
             interval.saturating_sub(opened_at.elapsed())
         });
-        [until_timer, until_commit].into_iter().flatten().fold(at_most, Duration::min)
+        // A poll waits for whole milliseconds.
+        let until_floor = self.progress.is_awaited.then(|| self.until_floor().as_micros().div_ceil(1000));
+        let until_floor = until_floor.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)));
+        [until_timer, until_commit, until_floor].into_iter().flatten().fold(at_most, Duration::min)
+    }
+
+    /// How long the next commit has to wait, so that load widens epochs and a lone record is committed at once.
+    fn until_floor(&self) -> Duration {
+        self.pace.as_ref().map_or(Duration::ZERO, |pace| pace.floor.saturating_sub(pace.committed_at.elapsed()))
     }
 
     /// Where every input stands that moved, with the stream time of its task as metadata. A transaction that only a timer
@@ -300,6 +326,15 @@ impl Epoch {
             })?;
         }
         Ok(())
+    }
+}
+
+impl Pace {
+    /// After the commit of an epoch of so many records. Whole milliseconds, since that is what a poll can wait.
+    fn after(records: usize) -> Self {
+        let floor = FLOOR_PER_RECORD.saturating_mul(u32::try_from(records).unwrap_or(u32::MAX)).min(LONGEST_FLOOR);
+        let whole = u64::try_from(floor.as_millis()).unwrap_or(0);
+        Self { committed_at: Stopwatch::start(), floor: Duration::from_millis(whole) }
     }
 }
 

@@ -19,6 +19,7 @@
 //! The client library is librdkafka, which knows transactions v1 only (no KIP-890 part 2): see ADR 0007 for what follows.
 
 mod assigned;
+mod bootstrap;
 mod caught_up;
 mod client_log;
 mod clock;

@@ -116,7 +116,11 @@ impl Membership {
                 let task = self.task(&epoch, id).map_err(Failure::Broken)?;
                 epoch.tasks.insert(id, task);
             }
+            let is_held_back = epoch.graph.is_held_back(topic);
             let Some(assigned) = epoch.tasks.get_mut(&id) else { continue };
+            if is_held_back {
+                assigned.hold_back(topic);
+            }
             if matches!(element.offset(), Offset::Offset(_)) {
                 assigned.resume_at(topic, offset, element.metadata().parse().ok().map(Timestamp));
             } else {

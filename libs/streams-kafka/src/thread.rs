@@ -1,8 +1,7 @@
 mod leave;
+mod restoring;
 
 use std::collections::BTreeSet;
-use std::panic::resume_unwind;
-use std::thread;
 use std::time::Duration;
 
 use avro_codec::{SchemaId, Status as SchemaStatus};
@@ -11,7 +10,9 @@ use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use streams::TaskId;
 
+use crate::StreamsError;
 use crate::assigned::Assigned;
+use crate::bootstrap::Bootstrap;
 use crate::caught_up::CaughtUp;
 use crate::clock::{Stopwatch, wall_clock};
 use crate::epoch::Epoch;
@@ -19,16 +20,16 @@ use crate::membership::Membership;
 use crate::poll::poll;
 use crate::producer::{Failure, TransactionalProducer};
 use crate::purge::Purge;
-use crate::restore::{Job, Restored, Restorer, Turn};
+use crate::restore::Restorer;
 use crate::stores::Stores;
 use crate::world::World;
-use crate::{Status, StreamsError};
 
 /// An operating system thread with one consumer, one transactional producer and the tasks of its partitions.
 pub(crate) struct StreamThread {
     world: World,
     consumer: BaseConsumer<Membership>,
     restorer: Option<Restorer>,
+    bootstrap: Bootstrap,
     caught_up: CaughtUp,
     purge: Purge,
     generation: u64,
@@ -41,9 +42,7 @@ pub(crate) struct StreamThread {
     since_touch: Stopwatch,
 }
 
-/// How long a turn may restore before it looks after the tasks that are ready.
-const RESTORE_SLICE: Duration = Duration::from_millis(20);
-/// Between two looks whether what is to be restored can be read.
+/// Between two looks whether what is waited for can be read.
 const RESTORE_POLL: Duration = Duration::from_millis(10);
 /// Longest sleep of a thread with nothing to do.
 const IDLE_POLL: Duration = Duration::from_millis(100);
@@ -67,6 +66,7 @@ impl StreamThread {
             world,
             consumer,
             restorer: None,
+            bootstrap: Bootstrap::default(),
             caught_up: CaughtUp::default(),
             purge: Purge::new(),
             generation: 0,
@@ -94,6 +94,7 @@ impl StreamThread {
             }
             self.follow_assignment()?;
             self.restore()?;
+            self.end_bootstraps()?;
             self.await_schemas()?;
             self.purge.turn(&self.consumer.context().epoch());
             self.touch()?;
@@ -170,7 +171,7 @@ impl StreamThread {
     fn rewind(&mut self) -> Result<(), StreamsError> {
         self.paused.clear();
         self.caught_up.forget(&self.consumer);
-        let ready = positions(&self.epoch(), |_, _, is_ready| is_ready);
+        let ready = positions(&self.epoch(), |_, _| true);
         self.seek_and_resume(&ready)
     }
 
@@ -184,125 +185,22 @@ impl StreamThread {
         Ok(())
     }
 
-    /// After an assignment: restores what the stores of the new tasks lack.
-    fn follow_assignment(&mut self) -> Result<(), StreamsError> {
-        let generation = self.consumer.context().generation();
-        if generation == self.generation {
-            return Ok(());
-        }
-        self.generation = generation;
-        self.caught_up.forget(&self.consumer);
-        self.restorer = None;
-        let mut jobs = Vec::new();
-        let mut stateless = Vec::new();
-        for (id, assigned) in &self.epoch().tasks {
-            let before = jobs.len();
-            for restoration in assigned.task.restorations() {
-                let Some(share) = assigned.task.store(&restoration.store) else { continue };
-                let until = restoration
-                    .is_input
-                    .then(|| assigned.inputs().find(|(topic, _)| *topic == restoration.topic).map_or(0, |(_, at)| at));
-                let graph = self.world.graph.clone();
-                jobs.push(Job { task: *id, topic: restoration.topic, share, until, graph, records: 0 });
-            }
-            if jobs.len() == before {
-                stateless.push(*id);
-            }
-        }
-        self.unready = stateless.into_iter().collect();
-        if !jobs.is_empty() {
-            if !self.was_running {
-                self.world.status.set(Status::Restoring(format!("{} shares of stores", jobs.len())));
-            }
-            self.restorer = Some(Restorer::new(&self.world.settings, &self.world.schemas, jobs)?);
-        }
-        self.make_ready()
-    }
-
-    /// Restores a little more. The tasks that are ready go on meanwhile.
-    fn restore(&mut self) -> Result<(), StreamsError> {
-        if self.restorer.is_none() {
-            return Ok(());
-        }
-        let start = Stopwatch::start();
-        while let Some(restorer) = self.restorer.as_mut().filter(|_| start.elapsed() < RESTORE_SLICE) {
-            let turn = restorer.turn()?;
-            for id in restorer.unresolved() {
-                (self.world.resolve)(*id);
-            }
-            let (remaining, remaining_records) = (restorer.remaining(), restorer.remaining_records());
-            self.epoch().metrics.restoring(remaining_records);
-            if let Turn::Complete(restored) = turn {
-                self.note(restored)?;
-                if !self.was_running {
-                    self.world.status.set(Status::Restoring(remaining));
-                }
-            }
-            if let Turn::Waiting = turn {
-                break;
-            }
-        }
-        self.make_ready()
-    }
-
-    /// Takes note of a share that is complete.
-    fn note(&mut self, restored: Restored) -> Result<(), StreamsError> {
+    /// Lets tasks read all their inputs that have read what was there in those that come first.
+    fn end_bootstraps(&mut self) -> Result<(), StreamsError> {
         let mut epoch = self.consumer.context().epoch();
-        epoch.metrics.restored_records.add(restored.records, &epoch.metrics.labels);
-        let Some(assigned) = epoch.tasks.get_mut(&restored.task) else { return Ok(()) };
-        if restored.has_state && !assigned.has_committed() {
-            return Err(StreamsError::Configuration(format!(
-                "task {} has state but no committed offsets (they have expired, or the group was deleted): starting \
-                 over would process its input twice; set the offsets of group `{}` with kafka-consumer-groups, or \
-                 delete the changelogs of the service to start anew",
-                restored.task,
-                self.world.settings.topic(self.world.graph.name()),
-            )));
-        }
-        if restored.records > 0 {
-            assigned.restoring();
-        }
-        if restored.completes_task {
-            self.unready.insert(restored.task);
+        let released = self.bootstrap.turn(&mut epoch);
+        if !released.is_empty() {
+            let start = positions(&epoch, |id, topic| released.contains(&(id, topic.to_string())));
+            self.consumer.resume(&start)?;
+            self.wake(start);
         }
         Ok(())
     }
 
-    /// Lets the tasks work whose stores are restored, and understood.
-    fn make_ready(&mut self) -> Result<(), StreamsError> {
-        let is_understood = |restorer: &mut Restorer| restorer.unresolved().is_empty();
-        if !self.restorer.as_mut().is_none_or(is_understood) {
-            return Ok(());
-        }
-        self.restorer = self.restorer.take().filter(|restorer| !restorer.is_complete());
-        if self.unready.is_empty() && self.was_running {
-            return Ok(());
-        }
-        let ids = std::mem::take(&mut self.unready);
-        let mut epoch = self.consumer.context().epoch();
-        // A task looks through its stores for the timers that wait, which takes as long as they are large.
-        thread::scope(|scope| {
-            let tasks = epoch.tasks.iter_mut().filter(|(id, _)| ids.contains(id));
-            let looking: Vec<_> = tasks.map(|(_, assigned)| scope.spawn(|| assigned.make_ready())).collect();
-            looking.into_iter().try_for_each(|look| look.join().unwrap_or_else(|panic| resume_unwind(panic)))
-        })?;
-        for (id, assigned) in epoch.tasks.iter().filter(|(id, _)| ids.contains(id)) {
-            for restoration in assigned.task.restorations() {
-                if let Some(share) = assigned.task.store(&restoration.store) {
-                    self.world.shares.serve(&restoration.store, id.partition, share);
-                }
-            }
-        }
-        let start = positions(&epoch, |id, _, _| ids.contains(&id));
-        self.consumer.resume(&start)?;
-        // Where everything was paused, the client looks for something to fetch once a second. A seek wakes it; one that is
-        // refused finds a partition that wakes it itself, when it is started.
-        let _ = self.consumer.seek_partitions(start, SEEK_TIMEOUT);
-        if epoch.group.is_some() && epoch.tasks.values().all(Assigned::is_ready) {
-            self.was_running = true;
-            self.world.status.set(Status::Running);
-        }
-        Ok(())
+    /// Where everything was paused, the client looks for something to fetch once a second. A seek wakes it; one that is
+    /// refused finds a partition that wakes it itself, when it is started.
+    fn wake(&self, resumed: TopicPartitionList) {
+        let _ = self.consumer.seek_partitions(resumed, SEEK_TIMEOUT);
     }
 
     /// Notes on disk that the stores are up to date: state that was not looked after for too long is not trusted.
@@ -332,7 +230,7 @@ impl StreamThread {
         let answered: BTreeSet<(String, i32)> =
             epoch.held.iter().filter(|(_, id)| is_answered(id)).map(|(at, _)| at.clone()).collect();
         if !answered.is_empty() {
-            let go_on = positions(&epoch, |id, topic, _| answered.contains(&(topic.to_string(), id.partition)));
+            let go_on = positions(&epoch, |id, topic| answered.contains(&(topic.to_string(), id.partition)));
             self.seek_and_resume(&go_on)?;
             epoch.held.retain(|at, _| !answered.contains(at));
         }
@@ -340,7 +238,7 @@ impl StreamThread {
         let waiting: BTreeSet<(String, i32)> = epoch.held.keys().cloned().collect();
         if waiting != self.paused {
             self.consumer
-                .pause(&positions(&epoch, |id, topic, _| waiting.contains(&(topic.to_string(), id.partition))))?;
+                .pause(&positions(&epoch, |id, topic| waiting.contains(&(topic.to_string(), id.partition))))?;
             self.paused = waiting;
         }
         Ok(())
@@ -349,6 +247,7 @@ impl StreamThread {
     /// How long a poll may wait if there is nothing to do.
     fn idle_poll(&self) -> Duration {
         match &self.restorer {
+            None if self.bootstrap.is_under_way() => RESTORE_POLL,
             None => IDLE_POLL,
             Some(restorer) if restorer.is_reading() => Duration::ZERO,
             Some(_) => RESTORE_POLL,
@@ -373,10 +272,12 @@ fn connect_producer(world: &World) -> Result<TransactionalProducer, KafkaError> 
     }
 }
 
-fn positions(epoch: &Epoch, includes: impl Fn(TaskId, &str, bool) -> bool) -> TopicPartitionList {
+/// Where the inputs stand that may be read.
+fn positions(epoch: &Epoch, includes: impl Fn(TaskId, &str) -> bool) -> TopicPartitionList {
     let mut positions = TopicPartitionList::new();
     for (id, assigned) in &epoch.tasks {
-        for (topic, offset) in assigned.inputs().filter(|(topic, _)| includes(*id, topic, assigned.is_ready())) {
+        let open = assigned.inputs().filter(|(topic, _)| assigned.is_open(topic) && includes(*id, topic));
+        for (topic, offset) in open {
             let added =
                 positions.add_partition_offset(&epoch.settings.topic(topic), id.partition, Offset::Offset(offset));
             added.expect("a position is a plain offset");

@@ -196,10 +196,13 @@ impl Graph {
         sources.next().map_or(crate::DEFAULT_PARTITIONS, |source| source.topic.partitions)
     }
 
-    /// Whether what is in this input when a task is assigned is read before its other inputs.
-    pub fn is_read_first(&self, topic: &str) -> bool {
-        let is_first = |kind| matches!(kind, NodeKind::Bootstrap | NodeKind::Table);
-        self.sources.iter().any(|source| source.topic.name == topic && is_first(self.nodes[source.node].kind))
+    /// Whether this input waits, when a task is assigned, until what is there in others of the task has been read.
+    pub fn is_held_back(&self, topic: &str) -> bool {
+        let is_first =
+            |source: &&SourceDefinition| matches!(self.nodes[source.node].kind, NodeKind::Bootstrap | NodeKind::Table);
+        let mut first = self.sources.iter().filter(is_first).map(|source| &*source.topic.name);
+        !first.clone().any(|name| name == topic)
+            && first.any(|name| self.sub_topology(name) == self.sub_topology(topic))
     }
 
     /// Whether a value of the table `topic` is one its task would have taken.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
 mod aborts;
+mod bootstrap;
 mod dead_letters;
 mod local_state;
 mod rebalance;

@@ -11,6 +11,7 @@
 
 mod customers;
 mod mail;
+pub mod money;
 mod orders;
 mod payments;
 mod stock;

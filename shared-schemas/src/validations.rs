@@ -2,6 +2,8 @@ use avro_codec::AvroRecord;
 use serde::{Deserialize, Serialize};
 use streams::{Timestamp, Topic};
 
+use crate::Order;
+
 /// The verdict of one check on one order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,6 +26,14 @@ pub enum CheckResult {
     Fail,
     /// The check could not tell, or found something this version of the program does not know yet.
     Error,
+}
+
+impl OrderValidation {
+    /// The verdict of `check` on an order: it fails if there is a reason why.
+    pub fn new(check: &str, order: &Order, reason: Option<String>, checked_at: Timestamp) -> Self {
+        let result = if reason.is_none() { CheckResult::Pass } else { CheckResult::Fail };
+        Self { order_id: order.id.clone(), check: check.to_string(), result, reason, checked_at }
+    }
 }
 
 impl AvroRecord for OrderValidation {

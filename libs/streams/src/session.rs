@@ -8,6 +8,7 @@ use crate::Timestamp;
 use crate::graph::NodeKind;
 use crate::store::{Store, Stores};
 use crate::stream::{Record, Stream};
+use crate::topology::Clock;
 
 /// The records of a stream, by the session of their key they belong to: a period of activity that ends when nothing came
 /// for the inactivity gap. Made by [`Stream::session`].
@@ -47,7 +48,8 @@ struct SessionWindow {
 impl<'t, V: 'static> Stream<'t, V> {
     /// Sorts the records of each key into sessions. Two records belong to one if they are not further apart than the
     /// inactivity gap; a late one may join two sessions, and they become one. A session is kept for another `grace` after
-    /// its gap has passed in stream time; a record that is later than that is a session of its own, which is not kept.
+    /// its gap has passed in stream time, then forgotten; a record that is later than that is a session of its own, which is
+    /// not kept.
     pub fn session<S: AvroRecord>(
         self,
         store: &Store<Sessions<S>>,
@@ -78,13 +80,14 @@ impl<'t, V: 'static, S: AvroRecord + Default> SessionStream<'t, V, S> {
                 let stream_time = step.stream_time().max(record.timestamp);
                 let store = used.open(step);
                 let before = store.get(record.key).unwrap_or_default();
+                let is_new = before.sessions.is_empty();
                 let (sessions, outputs) = before.with(record.timestamp, window, stream_time, &merge, |aggregate| {
                     handler(record.typed(), aggregate)
                 });
-                if sessions.sessions.is_empty() {
-                    store.delete(record.key);
-                } else {
+                if !sessions.sessions.is_empty() {
                     store.put(record.key, &sessions);
+                } else if !is_new {
+                    store.delete(record.key);
                 }
                 for value in outputs {
                     forward.on(step, record.with(&value));
@@ -92,6 +95,14 @@ impl<'t, V: 'static, S: AvroRecord + Default> SessionStream<'t, V, S> {
             }),
         );
         store.attach(topology, node);
+        // A key that does not come back is forgotten in the first millisecond in which no record can join its sessions.
+        let over = window.inactivity_gap + window.grace + Duration::from_millis(1);
+        topology
+            .timer(&store, Clock::Stream, over, |sessions| sessions.sessions.last().map(|session| session.end))
+            .process(&store, |over, sessions| {
+                sessions.delete(over.key);
+                None::<()>
+            });
         topology.handle(node)
     }
 }

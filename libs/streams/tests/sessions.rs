@@ -100,6 +100,17 @@ fn sessions_that_are_over_are_forgotten() {
 }
 
 #[test]
+fn sessions_of_a_key_that_does_not_come_back_are_forgotten_when_no_record_can_join_them() {
+    let mut driver = watch();
+    poured(&mut driver, &[(1000, 1)]);
+    let mut pass = |until: i64| {
+        driver.pipe_at(&DRAUGHTS, Timestamp(until), &Draught { tap: "b".into(), litres: 1 });
+        driver.stored(&POURING, "a").is_some()
+    };
+    assert_eq!([pass(1150), pass(1151)], [true, false]);
+}
+
+#[test]
 fn a_handler_that_panics_leaves_its_session_as_it_was() {
     let mut driver = watch();
     assert_eq!(poured(&mut driver, &[(1000, 1), (1010, 13), (1020, 2)]), [1, 3]);

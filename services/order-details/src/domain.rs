@@ -1,4 +1,4 @@
-use shared_schemas::{CheckResult, Order, OrderValidation};
+use shared_schemas::{Order, OrderValidation};
 use streams::Timestamp;
 
 /// The name of this check, which is also the name of the service.
@@ -19,18 +19,12 @@ pub fn check(order: &Order, max_quantity: i32, checked_at: Timestamp) -> OrderVa
     } else {
         None
     };
-    OrderValidation {
-        order_id: order.id.clone(),
-        check: CHECK.to_string(),
-        result: if reason.is_none() { CheckResult::Pass } else { CheckResult::Fail },
-        reason,
-        checked_at,
-    }
+    OrderValidation::new(CHECK, order, reason, checked_at)
 }
 
 #[cfg(test)]
 mod tests {
-    use shared_schemas::OrderState;
+    use shared_schemas::{CheckResult, OrderState};
 
     use super::*;
 

@@ -1,14 +1,13 @@
-use iso_currency::Currency;
-use rust_decimal::Decimal;
+use shared_schemas::money::decimals;
 
 /// Reads an ISO 4217 code.
-pub fn currency(code: &str) -> Result<Currency, String> {
-    Currency::from_code(code).ok_or_else(|| "must be an ISO 4217 currency code such as USD".to_string())
+pub fn currency(code: String) -> Result<String, String> {
+    if decimals(&code).is_some() { Ok(code) } else { Err("must be an ISO 4217 currency code such as USD".to_string()) }
 }
 
 /// The minor units in a decimal amount, exactly: no digit is rounded away.
-pub fn minor_units(amount: &str, currency: Currency) -> Result<i64, String> {
-    let decimals = decimal_places(currency);
+pub fn minor_units(amount: &str, currency: &str) -> Result<i64, String> {
+    let decimals = decimals(currency).ok_or("is of no known currency")?;
     let too_large = || "is too large".to_string();
     let (number, exponent) = amount.split_once(['e', 'E']).unwrap_or((amount, "0"));
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -28,7 +27,7 @@ pub fn minor_units(amount: &str, currency: Currency) -> Result<i64, String> {
         let cut = usize::try_from(zeros.unsigned_abs()).unwrap_or(usize::MAX);
         let kept = digits.len().saturating_sub(cut);
         if digits[kept..].bytes().any(|digit| digit != b'0') {
-            return Err(format!("must have at most {decimals} decimals, as {} has", currency.code()));
+            return Err(format!("must have at most {decimals} decimals, as {currency} has"));
         }
         digits[..kept].to_string()
     } else if zeros < 20 {
@@ -40,22 +39,12 @@ pub fn minor_units(amount: &str, currency: Currency) -> Result<i64, String> {
     minor.parse().map_err(|_| too_large())
 }
 
-/// The decimal amount of minor units, with all decimals the currency has.
-pub fn amount(minor_units: i64, currency_code: &str) -> String {
-    let digits = Currency::from_code(currency_code).map_or(2, decimal_places);
-    Decimal::new(minor_units, digits).to_string()
-}
-
-fn decimal_places(currency: Currency) -> u32 {
-    currency.exponent().map_or(0, u32::from)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn minor(amount: &str, code: &str) -> Result<i64, String> {
-        minor_units(amount, currency(code).unwrap())
+        minor_units(amount, &currency(code.to_string()).unwrap())
     }
 
     #[test]
@@ -105,16 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn minor_units_are_written_with_the_decimals_of_the_currency() {
-        assert_eq!(amount(500, "USD"), "5.00");
-        assert_eq!(amount(-1, "USD"), "-0.01");
-        assert_eq!(amount(7, "JPY"), "7");
-        assert_eq!(amount(7125, "KWD"), "7.125");
-        assert_eq!(amount(i64::MIN, "USD"), "-92233720368547758.08");
-    }
-
-    #[test]
     fn only_codes_of_iso_4217_are_currencies() {
-        assert!(["usd", "US", "XXXX", ""].iter().all(|code| currency(code).is_err()));
+        assert!(["usd", "US", "XXXX", ""].iter().all(|code| currency(code.to_string()).is_err()));
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     /// The checks an order must pass, separated by commas; each writes `order-validations-<check>`
-    #[arg(long, env = "REQUIRED_CHECKS", value_delimiter = ',', default_value = "order-details", value_parser = check)]
+    #[arg(long, env = "REQUIRED_CHECKS", value_delimiter = ',', value_parser = check)]
+    #[arg(default_value = "order-details,fraud,inventory")]
     pub required_checks: Vec<String>,
 
     /// How long an order may wait for its verdicts before it fails, in milliseconds

@@ -1,13 +1,14 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use service_kit::http::{JsonBody, Problem, int32, int64, number, text};
+use shared_schemas::money::amount;
 use shared_schemas::{Order, OrderRequested, OrderState};
 use streams::Timestamp;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 
-use crate::money;
+use crate::money::{currency, minor_units};
 
 /// What a client sends to place an order.
 #[derive(Debug, ToSchema)]
@@ -61,8 +62,8 @@ impl NewOrder {
     pub fn read(body: JsonBody) -> Result<Self, Problem> {
         body.read(|fields| {
             let id = fields.optional("id", |json| text(json).and_then(|id| valid_id(&id).map(|()| id)));
-            let currency = fields.optional("currency", |json| money::currency(&text(json)?));
-            let currency = currency.unwrap_or(iso_currency::Currency::USD);
+            let currency = fields.optional("currency", |json| currency(text(json)?));
+            let currency = currency.unwrap_or_else(|| "USD".to_string());
             // An order is created by being placed; every other state is the server's to give.
             fields.optional("state", |json| {
                 if text(json)? == "CREATED" { Ok(()) } else { Err("must be CREATED if it is given".to_string()) }
@@ -72,8 +73,8 @@ impl NewOrder {
                 customer_id: fields.required("customerId", int64),
                 product: fields.required("product", text),
                 quantity: fields.required("quantity", int32),
-                price: fields.required("price", |json| money::minor_units(number(json)?, currency)),
-                currency: Some(currency.code().to_string()),
+                price: fields.required("price", |json| minor_units(number(json)?, &currency)),
+                currency: Some(currency),
             }
         })
     }
@@ -102,7 +103,7 @@ impl From<&Order> for OrderDocument {
             product: order.product.clone(),
             quantity: order.quantity,
             // A decimal is a JSON number as it stands; a float would not be exact.
-            price: RawValue::from_string(money::amount(order.price_minor, &order.currency)).ok(),
+            price: RawValue::from_string(amount(order.price_minor, &order.currency).to_string()).ok(),
             currency: order.currency.clone(),
             version: order.version,
             reasons: order.reasons.clone(),

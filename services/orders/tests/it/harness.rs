@@ -48,7 +48,8 @@ impl Orders {
     pub fn bare(settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let checks = settings.iter().find(|(name, _)| *name == "REQUIRED_CHECKS").map_or("order-details", |(_, it)| it);
         let validations: Vec<_> = checks.split(',').map(|check| order_validations(check).declaration()).collect();
-        let service = Service::new(env!("CARGO_BIN_EXE_orders"), settings)?;
+        let settings = [&[("REQUIRED_CHECKS", checks)], settings].concat();
+        let service = Service::new(env!("CARGO_BIN_EXE_orders"), &settings)?;
         let schemas = service.register_schemas(&validations)?;
         Ok(Self { service, schemas, validations })
     }

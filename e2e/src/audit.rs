@@ -91,7 +91,7 @@ fn facts(order: &Order) -> (i64, &str, i32, i64, &str) {
     (order.customer_id, &order.product, order.quantity, order.price_minor, &order.currency)
 }
 
-fn grouped<V>(values: &[V], id: fn(&V) -> &String) -> BTreeMap<&str, Vec<&V>> {
+pub(crate) fn grouped<V>(values: &[V], id: fn(&V) -> &String) -> BTreeMap<&str, Vec<&V>> {
     let mut groups: BTreeMap<&str, Vec<&V>> = BTreeMap::new();
     for value in values {
         groups.entry(id(value)).or_default().push(value);

@@ -1,3 +1,4 @@
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -61,9 +62,13 @@ pub const ANSWERED_WITHIN: Duration = Duration::from_secs(70);
 const PACE: Duration = Duration::from_millis(10);
 
 impl NewOrder {
-    /// An order nobody objects to.
+    /// An order nobody objects to: of something there is plenty of, by a customer of its own who spends little.
     pub fn good(id: impl Into<String>) -> Self {
-        Self { id: id.into(), customer_id: 1, product: "JUMPERS".into(), quantity: 3, price: 5.into() }
+        let id = id.into();
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        let customer_id = i64::from(hasher.finish() as u32);
+        Self { id, customer_id, product: "JUMPERS".into(), quantity: 3, price: 5.into() }
     }
 
     /// An order of less than nothing, which can be represented but fails its validation.

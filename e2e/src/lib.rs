@@ -4,18 +4,23 @@
 //! - [`OrdersClient`] is a client of the orders service; one that repeats what was not acknowledged, as it is told to.
 //! - [`Topics`] reads what the services have said to each other, with the schemas the registry has.
 //! - [`violations`] looks through all of it for what must never be.
+//! - [`Tap`] keeps what they have said to themselves, and [`disagreements`] holds all of it against a plain fold.
 //! - [`Witness`] keeps what readers were shown meanwhile, and [`wrong_answers`] holds it against the log.
 //!
 //! `tests/journeys` walks through one whole stack. `tests/failures` starts stacks of its own and breaks their parts.
 
 mod audit;
 mod client;
+mod fold;
 mod readings;
+mod tap;
 mod topics;
 mod witness;
 
 pub use audit::{Log, violations};
 pub use client::{ANSWERED_WITHIN, Answer, NewOrder, OrderDocument, OrdersClient};
+pub use fold::{Heard, disagreements};
 pub use readings::{Reading, Shown, wrong_answers};
+pub use tap::Tap;
 pub use topics::{Event, Topics};
 pub use witness::{Question, Witness};

@@ -1,9 +1,12 @@
 use anyhow::Context;
+use avro_codec::registry::Registry;
 use avro_codec::{AvroRecord, Schemas, Status};
 use local::Addresses;
 use serde_json::Value;
-use streams::Topic;
+use streams::{Timestamp, Topic, subject};
 use test_kit::{Broker, RawRecord};
+
+use crate::ANSWERED_WITHIN;
 
 /// The topics of a stack, read as any consumer does: what is committed, with the schemas the registry has.
 #[derive(Debug)]
@@ -43,13 +46,21 @@ impl Topics {
     pub async fn read<V: AvroRecord>(&self, topic: &Topic<V>) -> anyhow::Result<Vec<Event<V>>> {
         let mut events = Vec::new();
         for record in self.broker.read_all(topic.name())? {
-            let at = || format!("{} partition {} offset {}", topic.name(), record.partition, record.offset);
-            let bytes = record.value.as_deref().with_context(|| format!("{} is a tombstone", at()))?;
-            self.learn_schema(bytes).await.with_context(at)?;
-            let value = self.schemas.decode(bytes).with_context(at)?;
-            events.push(Event { record, value });
+            events.push(self.event(topic, record).await?);
         }
         Ok(events)
+    }
+
+    /// What a record of the topic says.
+    ///
+    /// # Errors
+    /// If it cannot be decoded.
+    pub async fn event<V: AvroRecord>(&self, topic: &Topic<V>, record: RawRecord) -> anyhow::Result<Event<V>> {
+        let at = || format!("{} partition {} offset {}", topic.name(), record.partition, record.offset);
+        let bytes = record.value.as_deref().with_context(|| format!("{} is a tombstone", at()))?;
+        self.learn_schema(bytes).await.with_context(at)?;
+        let value = self.schemas.decode(bytes).with_context(at)?;
+        Ok(Event { record, value })
     }
 
     /// The values in all records of a topic.
@@ -58,6 +69,22 @@ impl Topics {
     /// As [`read`](Self::read).
     pub async fn values<V: AvroRecord>(&self, topic: &Topic<V>) -> anyhow::Result<Vec<V>> {
         Ok(self.read(topic).await?.into_iter().map(|event| event.value).collect())
+    }
+
+    /// Writes events as the service does that owns the topic, all at that event time.
+    ///
+    /// # Errors
+    /// If the registry does not have the topic's schema, or a record is not acknowledged.
+    pub async fn write<V: AvroRecord>(&self, topic: &Topic<V>, at: Timestamp, values: &[V]) -> anyhow::Result<()> {
+        let subject = subject(topic.name());
+        let registry = Registry::new(&self.registry_url, ANSWERED_WITHIN)?;
+        registry.bind_all(&self.schemas, &[(subject.clone(), V::schema())]).await?;
+        let record = |value: &V| {
+            let bytes = self.schemas.encode(&subject, value)?;
+            anyhow::Ok(RawRecord::new(topic.key(value), bytes).at_ms(at.as_millis()))
+        };
+        let records: Vec<RawRecord> = values.iter().map(record).collect::<Result<_, _>>()?;
+        self.broker.write(topic.name(), records).map(drop)
     }
 
     /// What a service could not handle, in the bytes it got.

@@ -17,6 +17,10 @@ pub(crate) const PARTS: &[Declaration] = &[
     instance("orders-1", "orders", 1, Some(8090), 18090),
     service("order-details", None, 18180),
     instance("order-details-1", "order-details", 1, None, 18190),
+    service("fraud", None, 18280),
+    instance("fraud-1", "fraud", 1, None, 18290),
+    service("inventory", None, 18380),
+    instance("inventory-1", "inventory", 1, None, 18390),
 ];
 
 /// One part of the stack.

@@ -20,7 +20,8 @@
 //!
 //! The demo runs two instances of each service, and has fixed ports: orders 8080 and 8090, the registry 8081, Kafka 9092
 //! (and 9093 for its controller), PostgreSQL 15432, and for probes and metrics orders 18080 and 18090, order-details 18180
-//! and 18190. `up --port orders=8888`, or `MILLRACE_PORTS=orders=8888` in the environment, moves one.
+//! and 18190, fraud 18280 and 18290, inventory 18380 and 18390. `up --port orders=8888`, or `MILLRACE_PORTS=orders=8888`
+//! in the environment, moves one.
 //!
 //! Three more variables concern who calls. `MILLRACE_BUILT` says that the workspace has just been built, which spares the
 //! call of cargo; `MILLRACE_BIN` names another directory of our programs; `MILLRACE_CACHE` names another place than

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use e2e::{Log, NewOrder, OrdersClient, Topics, violations};
 use local::{Builder, Part, Stack};
-use shared_schemas::{ORDER_DETAILS_VALIDATIONS, ORDER_REQUESTS, ORDERS, OrderState};
+use shared_schemas::{ORDER_REQUESTS, ORDERS, OrderState, order_validations};
 use test_kit::eventually;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -17,10 +17,10 @@ pub struct Ecosystem {
     _turn: MutexGuard<'static, ()>,
 }
 
-pub const SERVICES: [&str; 2] = ["orders", "order-details"];
+pub const SERVICES: [&str; 4] = ["orders", "order-details", "fraud", "inventory"];
 
 /// The checks an order has to pass.
-const CHECKS: [&str; 1] = ["order-details"];
+const CHECKS: [&str; 3] = ["order-details", "fraud", "inventory"];
 
 /// How long a client repeats one order.
 const PLACED_WITHIN: Duration = Duration::from_secs(30);
@@ -66,10 +66,14 @@ impl Ecosystem {
     /// What the topics say now.
     pub async fn log(&self) -> anyhow::Result<Log> {
         let requests = self.topics.values(&ORDER_REQUESTS).await?;
+        let mut validations = Vec::new();
+        for check in CHECKS {
+            validations.extend(self.topics.values(&order_validations(check)).await?);
+        }
         Ok(Log {
             requested: requests.into_iter().map(|request| request.order_id).collect(),
             orders: self.topics.values(&ORDERS).await?,
-            validations: self.topics.values(&ORDER_DETAILS_VALIDATIONS).await?,
+            validations,
         })
     }
 
@@ -78,12 +82,18 @@ impl Ecosystem {
     /// # Panics
     /// If something in it must not be.
     pub async fn assert_sound(&self, acknowledged: &BTreeMap<String, OrderState>) -> anyhow::Result<()> {
-        eventually("every order in the journal has a verdict", DECIDED_WITHIN, async || {
-            let log = self.log().await.ok()?;
-            let decided: BTreeSet<&String> =
-                log.orders.iter().filter(|order| order.version > 1).map(|order| &order.id).collect();
-            log.requested.iter().all(|id| decided.contains(id)).then_some(())
-        })
+        // The first check that fails decides an order; the others have their say as well.
+        eventually(
+            "every order in the journal has a verdict, and each check has judged it",
+            DECIDED_WITHIN,
+            async || {
+                let log = self.log().await.ok()?;
+                let decided: BTreeSet<&String> =
+                    log.orders.iter().filter(|order| order.version > 1).map(|order| &order.id).collect();
+                let is_complete = log.validations.len() >= CHECKS.len() * log.requested.len();
+                (is_complete && log.requested.iter().all(|id| decided.contains(id))).then_some(())
+            },
+        )
         .await;
         for part in self.services() {
             part.stop();

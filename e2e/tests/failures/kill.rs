@@ -6,7 +6,7 @@ use crate::ecosystem::Ecosystem;
 use crate::load::{RunningLoad, assert_verdicts};
 use crate::seed;
 
-const KILLED: [&str; 3] = ["orders", "order-details", "kafka"];
+const KILLED: [&str; 5] = ["orders", "order-details", "fraud", "inventory", "kafka"];
 
 const ORDERS: usize = 2_000;
 
@@ -48,7 +48,7 @@ fn kill_all_at_once(stack: &Stack, load: &RunningLoad, random: &mut fastrand::Rn
     })
 }
 
-fn shuffled(random: &mut fastrand::Rng) -> [&'static str; 3] {
+fn shuffled(random: &mut fastrand::Rng) -> [&'static str; KILLED.len()] {
     let mut parts = KILLED;
     random.shuffle(&mut parts);
     parts

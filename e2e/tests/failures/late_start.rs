@@ -13,9 +13,9 @@ const NOTICED_WITHIN: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn services_wait_for_what_they_need_and_say_what_it_is() -> anyhow::Result<()> {
-    let everything = ["postgres", "kafka", "registry", "topics", "schemas", "seed", "orders", "order-details"];
-    let nothing =
-        everything.into_iter().fold(Stack::builder().single_instances(), |builder, part| builder.without(part));
+    let infrastructure = ["postgres", "kafka", "registry", "topics", "schemas", "seed"];
+    let everything = infrastructure.into_iter().chain(SERVICES);
+    let nothing = everything.fold(Stack::builder().single_instances(), |builder, part| builder.without(part));
     let ecosystem = Ecosystem::start(nothing).await?;
     for service in SERVICES {
         ecosystem.part(service).spawn()?;
@@ -42,6 +42,7 @@ async fn services_wait_for_what_they_need_and_say_what_it_is() -> anyhow::Result
     for service in SERVICES {
         ecosystem.part(service).wait_ready(NOTICED_WITHIN)?;
     }
+    ecosystem.part("seed").start()?;
     ecosystem.assert_validates("in-time").await
 }
 

@@ -11,7 +11,7 @@ async fn a_service_that_is_asked_to_stop_under_load_finishes_its_work_first() ->
     let load = RunningLoad::begin(ecosystem.part("orders"), ORDERS)?;
 
     for (round, service) in [SERVICES, SERVICES].concat().into_iter().enumerate() {
-        load.wait_acknowledged((round + 1) * ORDERS / 8);
+        load.wait_acknowledged((round + 1) * ORDERS / 10);
         let part = ecosystem.part(service);
         part.stop();
         let status = part.exit_status().expect("it has ended");

@@ -1,4 +1,4 @@
-use std::thread;
+use std::{mem, thread};
 
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use streams::Cleanup;
@@ -8,15 +8,18 @@ use crate::epoch::Epoch;
 use crate::topics;
 
 /// Deletes what is left behind in repartition topics. They are kept without limit, so that no outage loses a record, and
-/// have only one reader: what that has committed past is of no more use.
+/// have only one reader: what that has committed past is of no more use to it. For one interval it stays, for whoever wants
+/// to have a look.
 pub(crate) struct Purge {
     last: Stopwatch,
-    before: Option<TopicPartitionList>,
+    /// What was committed when it was last looked at.
+    noted: TopicPartitionList,
+    deleted: TopicPartitionList,
 }
 
 impl Purge {
     pub(crate) fn new() -> Self {
-        Self { last: Stopwatch::start(), before: None }
+        Self { last: Stopwatch::start(), noted: TopicPartitionList::new(), deleted: TopicPartitionList::new() }
     }
 
     /// Called now and then; asks the broker from a thread of its own, so that nothing waits for the answer.
@@ -25,11 +28,11 @@ impl Purge {
             return;
         }
         self.last = Stopwatch::start();
-        let before = committed(epoch);
-        if before.count() == 0 || self.before.as_ref() == Some(&before) {
+        let before = mem::replace(&mut self.noted, committed(epoch));
+        if before == self.deleted {
             return;
         }
-        self.before = Some(before.clone());
+        self.deleted = before.clone();
         let settings = epoch.settings.clone();
         let spawned = thread::Builder::new().name("purge".to_string()).spawn(move || {
             if let Err(error) = topics::purge(&settings, &before) {

@@ -99,10 +99,7 @@ impl<'t, V: 'static, S: AvroRecord + Default> SessionStream<'t, V, S> {
         let over = window.inactivity_gap + window.grace + Duration::from_millis(1);
         topology
             .timer(&store, Clock::Stream, over, |sessions| sessions.sessions.last().map(|session| session.end))
-            .process(&store, |over, sessions| {
-                sessions.delete(over.key);
-                None::<()>
-            });
+            .for_each(&store, |over, sessions| sessions.delete(over.key));
         topology.handle(node)
     }
 }

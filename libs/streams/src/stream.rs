@@ -91,6 +91,18 @@ impl<'t, V: 'static> Stream<'t, V> {
         self.with_stores(NodeKind::Process, stores, handler)
     }
 
+    /// As [`Stream::process`], for a handler that only changes its stores and says nothing.
+    pub fn for_each<S: Stores>(
+        self,
+        stores: &S,
+        handler: impl Fn(Record<'_, V>, S::Access<'_>) + Send + Sync + 'static,
+    ) {
+        self.with_stores(NodeKind::Process, stores, move |record, stores| {
+            handler(record, stores);
+            None::<()>
+        });
+    }
+
     /// Joins each record with what a table has for its key, at that moment; a record whose key the table does not have goes
     /// no further.
     ///

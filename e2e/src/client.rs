@@ -29,6 +29,9 @@ pub struct NewOrder {
     pub product: String,
     pub quantity: i32,
     pub price: Number,
+    /// The service's choice if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
 }
 
 /// An order as the service shows it.
@@ -68,7 +71,7 @@ impl NewOrder {
         let mut hasher = DefaultHasher::new();
         id.hash(&mut hasher);
         let customer_id = i64::from(hasher.finish() as u32);
-        Self { id, customer_id, product: "JUMPERS".into(), quantity: 3, price: 5.into() }
+        Self { id, customer_id, product: "JUMPERS".into(), quantity: 3, price: 5.into(), currency: None }
     }
 
     /// An order of less than nothing, which can be represented but fails its validation.

@@ -60,7 +60,7 @@ pub fn disagreements(heard: &Heard, log: &Log, levels: &[StockLevel]) -> Vec<Str
         }
     }
     found.extend(stock.disagreements(levels));
-    found.extend(promises(log, levels));
+    found.extend(broken_promises(log, levels));
     found
 }
 
@@ -123,8 +123,9 @@ impl<'a> Stock<'a> {
     }
 }
 
-/// What is reserved of a product is what inventory promised to orders that did not fail, and no more than there is.
-fn promises(log: &Log, levels: &[StockLevel]) -> Vec<String> {
+/// The products of which something else is reserved than what inventory has promised to orders that did not fail, or more
+/// than there is.
+pub fn broken_promises(log: &Log, levels: &[StockLevel]) -> Vec<String> {
     let last: BTreeMap<&str, &StockLevel> = levels.iter().map(|level| (level.product.as_str(), level)).collect();
     let failed: BTreeSet<&str> =
         log.orders.iter().filter(|order| order.state == OrderState::Failed).map(|order| order.id.as_str()).collect();

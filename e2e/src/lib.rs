@@ -19,7 +19,7 @@ mod witness;
 
 pub use audit::{Log, violations};
 pub use client::{ANSWERED_WITHIN, Answer, NewOrder, OrderDocument, OrdersClient};
-pub use fold::{Heard, disagreements};
+pub use fold::{Heard, broken_promises, disagreements};
 pub use readings::{Reading, Shown, wrong_answers};
 pub use tap::Tap;
 pub use topics::{Event, Topics};

@@ -77,24 +77,25 @@ impl Ecosystem {
         })
     }
 
+    /// Lets the services finish what is journaled.
+    pub async fn await_verdicts(&self) {
+        // The first check that fails decides an order; the others have their say as well.
+        eventually("each check has judged every order in the journal", DECIDED_WITHIN, async || {
+            let log = self.log().await.ok()?;
+            let decided: BTreeSet<&String> =
+                log.orders.iter().filter(|order| order.version > 1).map(|order| &order.id).collect();
+            let is_complete = log.validations.len() >= CHECKS.len() * log.requested.len();
+            (is_complete && log.requested.iter().all(|id| decided.contains(id))).then_some(())
+        })
+        .await;
+    }
+
     /// Lets the services finish what is journaled, stops them, and looks through all they have written.
     ///
     /// # Panics
     /// If something in it must not be.
     pub async fn assert_sound(&self, acknowledged: &BTreeMap<String, OrderState>) -> anyhow::Result<()> {
-        // The first check that fails decides an order; the others have their say as well.
-        eventually(
-            "every order in the journal has a verdict, and each check has judged it",
-            DECIDED_WITHIN,
-            async || {
-                let log = self.log().await.ok()?;
-                let decided: BTreeSet<&String> =
-                    log.orders.iter().filter(|order| order.version > 1).map(|order| &order.id).collect();
-                let is_complete = log.validations.len() >= CHECKS.len() * log.requested.len();
-                (is_complete && log.requested.iter().all(|id| decided.contains(id))).then_some(())
-            },
-        )
-        .await;
+        self.await_verdicts().await;
         for part in self.services() {
             part.stop();
         }

@@ -12,14 +12,15 @@ use tokio::task::{JoinError, JoinSet};
 
 /// Orders that several clients place at once while something else happens.
 ///
-/// Of every ten one deserves to fail, one is placed by two clients at once, and one by a client who does not repeat it
-/// when it is not acknowledged.
+/// Of every ten one asks for less than nothing, one is placed by two clients at once, and one by a client who does not
+/// repeat it when it is not acknowledged.
 #[derive(Debug)]
 pub struct Load {
     orders: Vec<NewOrder>,
     next: AtomicUsize,
     /// Orders that are acknowledged, or given up by whoever placed them.
     settled: AtomicUsize,
+    /// With the verdict that each deserves if stock and spending have no limits.
     acknowledged: Mutex<BTreeMap<String, OrderState>>,
     witness: Arc<Witness>,
 }
@@ -45,23 +46,23 @@ impl RunningLoad {
     /// Begins to place `count` orders with the one instance of the service.
     pub fn begin(orders: &Part, count: usize) -> anyhow::Result<Self> {
         let url = orders.url().expect("orders has an HTTP interface");
-        let running = Self::held(count, Arc::default(), || OrdersClient::new(&url))?;
+        let running = Self::held((0..count).map(order).collect(), Arc::default(), || OrdersClient::new(&url))?;
         running.allow(count);
         Ok(running)
     }
 
-    /// Makes ready to place `count` orders with all these instances of the service, as many as are [allowed](Self::allow).
-    pub fn through(urls: &[String], count: usize, witness: Arc<Witness>) -> anyhow::Result<Self> {
-        Self::held(count, witness, || OrdersClient::of_instances(urls, ANSWERED_WITHIN))
+    /// Makes ready to place orders with all these instances of the service, as many as are [allowed](Self::allow).
+    pub fn through(urls: &[String], orders: Vec<NewOrder>, witness: Arc<Witness>) -> anyhow::Result<Self> {
+        Self::held(orders, witness, || OrdersClient::of_instances(urls, ANSWERED_WITHIN))
     }
 
     fn held(
-        count: usize,
+        orders: Vec<NewOrder>,
         witness: Arc<Witness>,
         client: impl Fn() -> anyhow::Result<OrdersClient>,
     ) -> anyhow::Result<Self> {
         let load = Arc::new(Load {
-            orders: (0..count).map(order).collect(),
+            orders,
             next: AtomicUsize::new(0),
             settled: AtomicUsize::new(0),
             acknowledged: Mutex::default(),
@@ -119,7 +120,8 @@ pub fn id(index: usize) -> String {
     format!("order-{index}")
 }
 
-fn order(index: usize) -> NewOrder {
+/// The order of that number; nobody objects to nine of ten.
+pub fn order(index: usize) -> NewOrder {
     let id = id(index);
     if index % 10 == 5 { NewOrder::bad(id) } else { NewOrder::good(id) }
 }

@@ -11,3 +11,4 @@ mod registry_outage;
 mod seed;
 mod stall;
 mod stop;
+mod told;

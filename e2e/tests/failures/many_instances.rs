@@ -9,11 +9,26 @@ use reqwest::StatusCode;
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
-use crate::ecosystem::Ecosystem;
+use crate::ecosystem::{Ecosystem, SERVICES};
 use crate::load::{self, RunningLoad, assert_verdicts};
 use crate::seed;
+use crate::told::{Told, deliver};
 
 const ORDERS: usize = 10_000;
+
+const CUSTOMERS: usize = 300;
+
+/// Products with the pieces there are: some have less than is asked for.
+const PRODUCTS: [(&str, i64); 8] = [
+    ("SCARVES", 100_000),
+    ("GLOVES", 100_000),
+    ("HATS", 3_000),
+    ("BOOTS", 2_000),
+    ("COATS", 1_000),
+    ("BELTS", 300),
+    ("CAPES", 20),
+    ("CROWNS", 1),
+];
 
 const READERS: usize = 4;
 
@@ -27,11 +42,11 @@ const READ_WITHIN: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What happens to one instance while orders come in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Event {
-    KilledAndRestarted(&'static str),
-    LeavesAndReturns(&'static str),
-    StalledPastItsSession(&'static str),
+    KilledAndRestarted(String),
+    LeavesAndReturns(String),
+    StalledPastItsSession(String),
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -39,11 +54,17 @@ async fn instances_that_come_go_die_and_stall_lose_nothing_double_nothing_and_sh
 {
     let mut random = seed::random()?;
     // The directory is below that of the part, and ends with the stack.
-    let builder = Stack::builder().env("orders", "STATE_DIR", "state").env("orders-1", "STREAM_THREADS", "2");
-    let ecosystem = Ecosystem::start(builder.env("order-details-1", "STREAM_THREADS", "2")).await?;
+    let builder = Stack::builder().env("orders", "STATE_DIR", "state").env("inventory", "STATE_DIR", "state");
+    let builder = ["orders-1", "order-details-1", "fraud-1", "inventory-1"]
+        .into_iter()
+        .fold(builder, |builder, part| builder.env(part, "STREAM_THREADS", "2"));
+    let ecosystem = Ecosystem::start(builder).await?;
     assert!(ecosystem.stack.directory().join("orders/state").is_dir(), "orders keeps its store on disk");
+    deliver(&ecosystem, &PRODUCTS).await?;
+    let told = Told::begin(&ecosystem)?;
     let witness: Arc<Witness> = Arc::default();
-    let load = RunningLoad::through(&ecosystem.orders_urls(), ORDERS, Arc::clone(&witness))?;
+    let orders = (0..ORDERS).map(|index| order(index, &mut random)).collect();
+    let load = RunningLoad::through(&ecosystem.orders_urls(), orders, Arc::clone(&witness))?;
     let readers = Readers::begin(&ecosystem.orders_urls(), &witness, &mut random)?;
 
     let events = events(&mut random);
@@ -62,6 +83,9 @@ async fn instances_that_come_go_die_and_stall_lose_nothing_double_nothing_and_sh
     let acknowledged = load.end().await;
     readers.end().await;
 
+    ecosystem.await_verdicts().await;
+    let follows = told.end(&ecosystem).await?;
+    let acknowledged = acknowledged.into_keys().map(|id| (id.clone(), follows[&id])).collect();
     for url in ecosystem.orders_urls() {
         assert_verdicts(&OrdersClient::new(&url)?, &acknowledged).await;
     }
@@ -73,27 +97,41 @@ async fn instances_that_come_go_die_and_stall_lose_nothing_double_nothing_and_sh
     Ok(())
 }
 
-/// Every instance is killed; of each service one leaves and one stalls.
+/// Every instance is killed; of each service one leaves, and two instances stall.
 fn events(random: &mut fastrand::Rng) -> Vec<Event> {
     let mut events = Vec::new();
-    for instances in [["orders", "orders-1"], ["order-details", "order-details-1"]] {
-        events.extend(instances.map(Event::KilledAndRestarted));
-        events.push(Event::LeavesAndReturns(instances[random.usize(0..2)]));
-        events.push(Event::StalledPastItsSession(instances[random.usize(0..2)]));
+    let mut stalled = Vec::new();
+    for service in SERVICES {
+        let instances = [service.to_string(), format!("{service}-1")];
+        events.extend(instances.clone().map(Event::KilledAndRestarted));
+        events.push(Event::LeavesAndReturns(instances[random.usize(0..2)].clone()));
+        stalled.push(Event::StalledPastItsSession(instances[random.usize(0..2)].clone()));
     }
+    // One that answers requests and one that does not: each costs the time of a session.
+    events.push(stalled.remove(0));
+    events.push(stalled.swap_remove(random.usize(0..stalled.len())));
     random.shuffle(&mut events);
     events
+}
+
+/// An order as the load has them, of one of the products and by one of the customers, who can afford so many.
+fn order(index: usize, random: &mut fastrand::Rng) -> NewOrder {
+    let order = load::order(index);
+    let quantity = if order.quantity > 0 { random.i32(1..=4) } else { order.quantity };
+    let customer_id = i64::try_from(random.usize(1..=CUSTOMERS)).unwrap_or(1);
+    let (product, _) = PRODUCTS[random.usize(0..PRODUCTS.len())];
+    NewOrder { customer_id, product: product.to_string(), quantity, price: random.u32(1..=60).into(), ..order }
 }
 
 impl Event {
     async fn happen(self, ecosystem: &Ecosystem, load: &RunningLoad, witness: &Arc<Witness>) -> anyhow::Result<()> {
         match self {
             Self::KilledAndRestarted(name) => {
-                ecosystem.part(name).kill();
-                ecosystem.part(name).start()?;
+                ecosystem.part(&name).kill();
+                ecosystem.part(&name).start()?;
             }
             Self::LeavesAndReturns(name) => {
-                let part = ecosystem.part(name);
+                let part = ecosystem.part(&name);
                 part.leave()?;
                 // Whoever has left answers as before.
                 for url in ecosystem.orders_urls() {
@@ -104,7 +142,7 @@ impl Event {
                 assert!(status.success(), "{name} ended with {status}:\n{}", part.log_tail(20));
                 part.start()?;
             }
-            Self::StalledPastItsSession(name) => stall(ecosystem, name, load, witness).await?,
+            Self::StalledPastItsSession(name) => stall(ecosystem, &name, load, witness).await?,
         }
         Ok(())
     }

@@ -1,0 +1,13 @@
+//! Several real services together, asked over HTTP and looked at through their topics: every business scenario, once as it
+//! should go and once as it should not.
+//!
+//! Tests that break nothing share one stack, and have customers and products of their own. Those that need another stack
+//! start one, and take turns.
+
+mod ecosystem;
+mod expiry;
+mod repeating;
+mod restarting;
+mod spending;
+mod stock;
+mod validating;

@@ -17,6 +17,6 @@ mod rust;
 mod tree;
 mod violation;
 
-pub use rules::RULES;
+pub use rules::{RULES, Repetition};
 pub use tree::{File, Topic, Tree, TreeError};
 pub use violation::Violation;

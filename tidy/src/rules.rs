@@ -7,9 +7,13 @@ mod honest_tests;
 mod links;
 mod manifests;
 mod pure_domain;
+mod repetition;
+mod scenarios;
 mod topic_literals;
 mod topic_writers;
 mod traces;
+
+pub use repetition::Repetition;
 
 use crate::{Tree, Violation};
 
@@ -17,7 +21,7 @@ use crate::{Tree, Violation};
 pub type Rule = fn(&Tree) -> Vec<Violation>;
 
 /// Every rule of the house, by name.
-pub const RULES: [(&str, Rule); 12] = [
+pub const RULES: [(&str, Rule); 14] = [
     ("banned names", banned_names::check),
     ("canvases", canvases::check),
     ("crate edges", crate_edges::check),
@@ -27,6 +31,8 @@ pub const RULES: [(&str, Rule); 12] = [
     ("links", links::check),
     ("manifests", manifests::check),
     ("pure domain", pure_domain::check),
+    ("repetition", repetition::check),
+    ("scenarios", scenarios::check),
     ("topic literals", topic_literals::check),
     ("topic writers", topic_writers::check),
     ("traces", traces::check),

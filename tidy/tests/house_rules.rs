@@ -1,9 +1,10 @@
 //! Holds the rules of the house against the tree this crate stands in.
 
+use std::io::{Write, stdout};
 use std::path::Path;
 
 use streams::Visibility;
-use tidy::{RULES, Topic, Tree};
+use tidy::{RULES, Repetition, Topic, Tree};
 
 #[test]
 fn the_tree_keeps_the_rules_of_the_house() {
@@ -13,6 +14,9 @@ fn the_tree_keeps_the_rules_of_the_house() {
     tree.topics = topics
         .map(|topic| Topic { name: topic.name, writer: topic.writer, private: topic.visibility == Visibility::Private })
         .collect();
+
+    // Written past the capture of tests, so that it is seen also when all is well.
+    writeln!(stdout(), "{}", Repetition::of(&tree)).expect("there is an output");
 
     let mut report = String::new();
     for (name, rule) in RULES {

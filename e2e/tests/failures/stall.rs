@@ -12,10 +12,10 @@ use test_kit::eventually;
 use crate::ecosystem::Ecosystem;
 use crate::load::assert_verdicts;
 
-const VALIDATION_DEADLINE: Duration = Duration::from_secs(3);
+const VALIDATION_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Longer than the deadline, shorter than the 10 s after which a broker gives the partitions to others.
-const STALL: Duration = Duration::from_secs(4);
+const STALL: Duration = Duration::from_secs(7);
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

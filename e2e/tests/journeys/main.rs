@@ -1,5 +1,6 @@
 //! One whole stack, as a user starts it, and what a user does with it. Nothing breaks here, so that all tests share it.
 
+mod checks;
 mod instances;
 mod orders;
 mod seed;

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use avro_codec::AvroRecord;
 use e2e::{Event, NewOrder, Topics};
-use shared_schemas::{CheckResult, ORDER_DETAILS_VALIDATIONS, ORDER_REQUESTS, ORDERS, OrderState};
+use shared_schemas::{CheckResult, ORDER_REQUESTS, ORDERS, OrderState, order_validations};
 use streams::Topic;
 use test_kit::unique;
 
@@ -18,7 +18,10 @@ async fn every_event_of_an_order_tells_its_trace_and_its_time() -> anyhow::Resul
 
     let requests = events(&ecosystem.topics, &ORDER_REQUESTS, &order.id).await?;
     let versions = events(&ecosystem.topics, &ORDERS, &order.id).await?;
-    let validations = events(&ecosystem.topics, &ORDER_DETAILS_VALIDATIONS, &order.id).await?;
+    let mut validations = Vec::new();
+    for check in ["order-details", "fraud", "inventory"] {
+        validations.extend(events(&ecosystem.topics, &order_validations(check), &order.id).await?);
+    }
 
     assert_eq!(requests.len(), 1);
     let body = serde_json::from_slice::<serde_json::Value>(&requests[0].value.body)?;
@@ -26,13 +29,14 @@ async fn every_event_of_an_order_tells_its_trace_and_its_time() -> anyhow::Resul
     let states: Vec<OrderState> = versions.iter().map(|version| version.value.state).collect();
     assert_eq!(states, [OrderState::Created, OrderState::Validated]);
     let results: Vec<CheckResult> = validations.iter().map(|validation| validation.value.result).collect();
-    assert_eq!(results, [CheckResult::Pass]);
+    assert_eq!(results, [CheckResult::Pass; 3], "one of each check");
 
     let marks = [marks(&requests)?, marks(&versions)?, marks(&validations)?].concat();
     let trace = trace_id(created.header("traceresponse")?)?;
     assert!(marks.iter().all(|(its, _)| *its == trace), "{marks:?} belong to {trace}");
-    let [requested, first, verdict, validated] = marks[..] else { panic!("{marks:?} are not four") };
-    assert!(requested.1 <= first.1 && first.1 <= validated.1 && validated.1 <= verdict.1, "{marks:?}");
+    let [requested, first, verdict, validated @ ..] = &marks[..] else { panic!("{marks:?} are too few") };
+    let moments = first.1..=verdict.1;
+    assert!(requested.1 <= first.1 && validated.iter().all(|its| moments.contains(&its.1)), "{marks:?}");
     Ok(())
 }
 

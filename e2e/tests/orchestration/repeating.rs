@@ -36,8 +36,7 @@ async fn of_fifty_orders_at_once_under_one_id_one_is_created_and_the_others_are_
 
     let answers = placed_at_once(&ecosystem, orders).await?;
 
-    let (created, refused): (Vec<&Answer>, _) =
-        answers.iter().partition(|answer| answer.status == StatusCode::CREATED);
+    let (created, refused): (Vec<&Answer>, _) = answers.iter().partition(|answer| answer.status == StatusCode::CREATED);
     let [created] = created[..] else { panic!("one is created, not {:?}", statuses(&answers)) };
     assert!(refused.iter().all(|answer| answer.status == StatusCode::CONFLICT), "{:?}", statuses(&answers));
     let shown: Vec<&Value> = refused.iter().map(|answer| &answer.body["order"]["quantity"]).collect();

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod dead_letters;
+mod faults;
 mod gate;
 mod harness;
 mod instances;

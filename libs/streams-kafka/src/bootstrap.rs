@@ -47,7 +47,11 @@ impl Bootstrap {
             Self::Asked(answer) => match answer.try_recv() {
                 Ok(Ok(ends)) => *self = Self::Known(ends),
                 Err(TryRecvError::Empty) => {}
-                Ok(Err(_)) | Err(TryRecvError::Disconnected) => *self = Self::Unknown,
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "inputs wait: how much there is to be read before them cannot be found out");
+                    *self = Self::Unknown;
+                }
+                Err(TryRecvError::Disconnected) => *self = Self::Unknown,
             },
             Self::Known(ends) => {
                 for (id, assigned) in epoch.tasks.iter_mut().filter(|(_, assigned)| assigned.is_ready()) {

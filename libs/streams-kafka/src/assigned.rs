@@ -11,6 +11,8 @@ pub(crate) struct Assigned {
     inputs: BTreeMap<String, Position>,
     /// Inputs that wait until what is there in the others has been read.
     held_back: BTreeSet<String>,
+    /// Those that have waited, until that is committed.
+    released: BTreeSet<String>,
     /// A timer wrote something: the transaction must carry a position even if none moved.
     is_touched: bool,
     has_committed: bool,
@@ -34,6 +36,7 @@ impl Assigned {
             task,
             inputs: BTreeMap::new(),
             held_back: BTreeSet::new(),
+            released: BTreeSet::new(),
             is_touched: false,
             has_committed: false,
             is_restored,
@@ -63,6 +66,11 @@ impl Assigned {
         self.held_back.insert(topic.to_string());
     }
 
+    /// The inputs that wait for others.
+    pub(crate) fn held_back(&self) -> impl Iterator<Item = &str> {
+        self.held_back.iter().map(String::as_str)
+    }
+
     /// Whether it has an input that waits for others.
     pub(crate) fn is_bootstrapping(&self) -> bool {
         !self.held_back.is_empty()
@@ -70,7 +78,8 @@ impl Assigned {
 
     /// The inputs that wait need not wait any longer.
     pub(crate) fn end_bootstrap(&mut self) -> BTreeSet<String> {
-        std::mem::take(&mut self.held_back)
+        self.released = std::mem::take(&mut self.held_back);
+        self.released.clone()
     }
 
     /// Whether an input may be read.
@@ -180,6 +189,7 @@ impl Assigned {
         };
         self.task.commit(|topic| checkpoint(topic).or_else(|| moved(topic)), changed)?;
         self.is_touched = false;
+        self.released.clear();
         self.inputs.values_mut().for_each(|position| position.committed = position.next);
         Ok(())
     }
@@ -187,6 +197,8 @@ impl Assigned {
     /// The positions are where the last commit left them.
     pub(crate) fn rewind(&mut self) {
         self.is_touched = false;
+        // What was to be read before them is read again.
+        self.held_back.append(&mut self.released);
         self.inputs.values_mut().for_each(|position| position.next = position.committed);
     }
 }

@@ -18,6 +18,8 @@ use crate::epoch::Epoch;
 pub(crate) enum Bootstrap {
     #[default]
     Unknown,
+    /// The broker did not answer; it is asked again in a while.
+    Unanswered(Stopwatch),
     Asked(Receiver<Result<Ends, KafkaError>>),
     Known(Ends),
 }
@@ -26,6 +28,7 @@ pub(crate) enum Bootstrap {
 type Ends = HashMap<TaskId, Vec<(String, i64)>>;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How far before the end of a partition its last record is looked for, at first.
 const FIRST_STEP_BACK: i64 = 16;
 
@@ -43,15 +46,16 @@ impl Bootstrap {
             return released;
         }
         match self {
-            Self::Unknown => *self = ask(epoch),
+            Self::Unanswered(since) if since.elapsed() < RETRY_INTERVAL => {}
+            Self::Unknown | Self::Unanswered(_) => *self = ask(epoch),
             Self::Asked(answer) => match answer.try_recv() {
                 Ok(Ok(ends)) => *self = Self::Known(ends),
                 Err(TryRecvError::Empty) => {}
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "inputs wait: how much there is to be read before them cannot be found out");
-                    *self = Self::Unknown;
+                    *self = Self::Unanswered(Stopwatch::start());
                 }
-                Err(TryRecvError::Disconnected) => *self = Self::Unknown,
+                Err(TryRecvError::Disconnected) => *self = Self::Unanswered(Stopwatch::start()),
             },
             Self::Known(ends) => {
                 for (id, assigned) in epoch.tasks.iter_mut().filter(|(_, assigned)| assigned.is_ready()) {

@@ -5,6 +5,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -80,7 +81,12 @@ impl StateDirectory {
         let folder = Locked::new(path)?;
         let database = Arc::<OnceLock<_>>::default();
         let opened = database.clone();
-        let open = move || opened.set(Database::open(folder).map(Arc::new)).is_ok();
+        let open = move || {
+            // Whoever waits for the answer would wait for ever.
+            let database = catch_unwind(AssertUnwindSafe(|| Database::open(folder)));
+            let panicked = || Err(StoreError::new("opening the local state panicked"));
+            opened.set(database.unwrap_or_else(|_| panicked()).map(Arc::new)).is_ok()
+        };
         thread::Builder::new().name("state-directory".to_string()).spawn(open).map_err(StoreError::new)?;
         Ok(Self { database, shares: Mutex::default() })
     }

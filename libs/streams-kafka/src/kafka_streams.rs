@@ -8,6 +8,7 @@ use avro_codec::{AvroRecord, SchemaId, Schemas};
 use streams::{Graph, Store, StoreError};
 use tokio::sync::watch;
 
+use crate::clock::Stopwatch;
 use crate::disk::StateDirectory;
 use crate::owners::{self, Owners};
 use crate::status::ThreadStatus;
@@ -145,21 +146,38 @@ fn work(world: &World) {
 
 /// Joins the group, and joins it anew when client and broker have lost each other for good.
 fn attempts(world: &World) -> Result<(), StreamsError> {
+    let session_timeout = world.settings.session_timeout;
+    let mut since_fenced: Option<Stopwatch> = None;
+    // Who has come with other inputs than before is told its old partitions; only leaving helps, the first time at once.
+    let mut patience = Duration::ZERO;
     loop {
         await_topics(world)?;
         if world.wish.to_end() {
             return Ok(());
         }
-        match StreamThread::join(world.clone()).and_then(StreamThread::run) {
-            Err(error @ (StreamsError::Kafka(_) | StreamsError::Store(StoreError::Superseded(_))))
-                if !world.wish.to_stop() =>
-            {
-                tracing::warn!(%error, "the stream thread begins anew");
-                world.status.set(Status::Waiting(format!("the broker ({error})")));
-                thread::sleep(WAIT_INTERVAL);
+        let ended = StreamThread::join(world.clone(), patience).and_then(StreamThread::run);
+        let why = match &ended {
+            _ if world.wish.to_stop() => return ended,
+            Err(error @ StreamsError::Kafka(_)) => format!("the broker ({error})"),
+            Err(error @ (StreamsError::Store(StoreError::Superseded(_)) | StreamsError::Incomplete(_))) => {
+                error.to_string()
             }
-            ended => return ended,
+            // A broker that stood still may take an instance for another one. Whoever is fenced again is not alone.
+            Err(error @ StreamsError::Fenced)
+                if since_fenced
+                    .replace(Stopwatch::start())
+                    .is_none_or(|since| since.elapsed() > 2 * session_timeout) =>
+            {
+                error.to_string()
+            }
+            _ => return ended,
+        };
+        if let Err(StreamsError::Incomplete(_)) = ended {
+            patience = session_timeout;
         }
+        tracing::warn!(cause = why, "the stream thread begins anew");
+        world.status.set(Status::Waiting(why));
+        thread::sleep(WAIT_INTERVAL);
     }
 }
 

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -10,7 +10,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
-use streams::{StoreError, Task, TaskId, Timestamp};
+use streams::{StoreError, Task, TaskId, Timestamp, TopicDeclaration};
 
 use crate::assigned::Assigned;
 use crate::client_log::ClientLog;
@@ -30,6 +30,8 @@ pub(crate) struct Membership {
     fetched_to: Mutex<HashMap<(String, i32), i64>>,
     reports: AtomicU64,
     trouble: Mutex<Option<Failure>>,
+    /// Tasks of which only some inputs were assigned.
+    incomplete: Mutex<BTreeSet<TaskId>>,
     log: ClientLog,
 }
 
@@ -47,6 +49,7 @@ impl Membership {
             fetched_to: Mutex::default(),
             reports: AtomicU64::new(0),
             trouble: Mutex::default(),
+            incomplete: Mutex::default(),
             log: ClientLog::default(),
         }
     }
@@ -77,6 +80,11 @@ impl Membership {
         self.reports.load(Ordering::Acquire)
     }
 
+    /// Tasks of which only some inputs were assigned, and which therefore are not worked on.
+    pub(crate) fn incomplete(&self) -> BTreeSet<TaskId> {
+        self.incomplete.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Says what the client reports of its connections.
     pub(crate) fn report(&self, error: &KafkaError) {
         self.log.error(error, "while polling");
@@ -92,6 +100,9 @@ impl Membership {
     }
 
     /// Takes the tasks of the partitions. Blocks the poll it runs in until the broker has said what was committed.
+    ///
+    /// A task is taken whole or not at all: where instances read different topics, another one may have the rest of its
+    /// inputs, and two would write to one store.
     fn assign(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) -> Result<(), Failure> {
         self.forget_fetched();
         let mut epoch = self.epoch();
@@ -101,17 +112,27 @@ impl Membership {
             Err(_) => consumer.committed_offsets(partitions.clone(), CALL_TIMEOUT).map_err(rejoin)?,
         };
         let mut start = TopicPartitionList::new();
+        let mut incomplete = BTreeSet::new();
         for element in committed.elements() {
             element.error().map_err(rejoin)?;
             let (name, partition) = (element.topic(), element.partition());
             let topic = name.strip_prefix(&*epoch.settings.topic_prefix).unwrap_or(name);
             let Some(sub_topology) = epoch.graph.sub_topology(topic) else { continue };
+            let id = TaskId { sub_topology, partition };
+            let of_task =
+                epoch.graph.inputs().filter(|input| epoch.graph.sub_topology(&input.name) == Some(sub_topology));
+            let is_assigned = |input: &TopicDeclaration| {
+                partitions.find_partition(&epoch.settings.topic(&input.name), partition).is_some()
+            };
+            if !of_task.into_iter().all(is_assigned) {
+                incomplete.insert(id);
+                continue;
+            }
             let offset = match element.offset() {
                 Offset::Offset(offset) => offset,
                 _ => consumer.fetch_watermarks(name, partition, CALL_TIMEOUT).map_err(rejoin)?.0,
             };
             start.add_partition_offset(name, partition, Offset::Offset(offset)).map_err(rejoin)?;
-            let id = TaskId { sub_topology, partition };
             if !epoch.tasks.contains_key(&id) {
                 let task = self.task(&epoch, id).map_err(Failure::Broken)?;
                 epoch.tasks.insert(id, task);
@@ -131,6 +152,7 @@ impl Membership {
         // Nothing is read before the stores are restored.
         consumer.pause(&start).map_err(rejoin)?;
         epoch.group = consumer.group_metadata();
+        *self.incomplete.lock().unwrap_or_else(PoisonError::into_inner) = incomplete;
         self.generation.fetch_add(1, Ordering::Release);
         tracing::info!(thread = self.thread, partitions = start.count(), "partitions assigned");
         Ok(())

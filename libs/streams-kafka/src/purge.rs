@@ -29,7 +29,7 @@ impl Purge {
         }
         self.last = Stopwatch::start();
         let before = mem::replace(&mut self.noted, committed(epoch));
-        if before == self.deleted {
+        if before.count() == 0 || before == self.deleted {
             return;
         }
         self.deleted = before.clone();

@@ -32,6 +32,12 @@ pub enum StreamsError {
     /// A topic exists but is not what was declared.
     #[error("{0}")]
     Configuration(String),
+    /// Another member of the group has this instance's slot.
+    #[error("another process has joined the group in this instance's slot: give every instance its own --instance")]
+    Fenced,
+    /// The partitions assigned do not make whole tasks.
+    #[error("{0}")]
+    Incomplete(String),
     /// The client library refuses to go on.
     #[error("the Kafka client cannot go on: {0}")]
     Kafka(#[from] KafkaError),
@@ -43,6 +49,9 @@ pub enum StreamsError {
 impl StreamsError {
     /// What no retry will mend, with what an operator has to do.
     pub(crate) fn denied(error: &KafkaError) -> Self {
+        if let KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId) = error {
+            return Self::Fenced;
+        }
         Self::Configuration(match error {
             KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset) => {
                 "a committed offset is no longer in the log (records were deleted before they were read): decide where to \
@@ -54,10 +63,6 @@ impl StreamsError {
                 | RDKafkaErrorCode::BadMessage
                 | RDKafkaErrorCode::NotImplemented),
             ) => format!("an input holds a batch that cannot be unpacked ({code}): look at what writes it"),
-            KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId) => {
-                "another process has joined the group in this instance's slot: give every instance its own --instance"
-                    .to_string()
-            }
             error => format!("the broker does not allow what the service does: {error}"),
         })
     }

@@ -1,3 +1,4 @@
+mod group;
 mod leave;
 mod restoring;
 
@@ -39,6 +40,11 @@ pub(crate) struct StreamThread {
     paused: BTreeSet<(String, i32)>,
     /// All its tasks were ready once; what is restored later does not make the process unready.
     was_running: bool,
+    /// How long it stays if it is assigned half of a task.
+    patience: Duration,
+    since_join: Stopwatch,
+    /// Since it last was a member of its group.
+    since_group: Stopwatch,
     since_touch: Stopwatch,
 }
 
@@ -51,8 +57,8 @@ const SEEK_TIMEOUT: Duration = Duration::from_secs(10);
 const TOUCH_INTERVAL: Duration = Duration::from_secs(10 * 60);
 
 impl StreamThread {
-    /// Connects and joins the group.
-    pub(crate) fn join(world: World) -> Result<Self, StreamsError> {
+    /// Connects and joins the group. `patience` is how long it stays if it is assigned half of a task.
+    pub(crate) fn join(world: World, patience: Duration) -> Result<Self, StreamsError> {
         let World { graph, settings, schemas, shares, thread, .. } = world.clone();
         let producer = connect_producer(&world)?;
         let stores = Stores::of(&world, &producer)?;
@@ -73,6 +79,9 @@ impl StreamThread {
             unready: BTreeSet::new(),
             paused: BTreeSet::new(),
             was_running: false,
+            patience,
+            since_join: Stopwatch::start(),
+            since_group: Stopwatch::start(),
             since_touch: Stopwatch::start(),
         })
     }
@@ -93,6 +102,7 @@ impl StreamThread {
                 self.recover(failure)?;
             }
             self.follow_assignment()?;
+            self.look_after_membership()?;
             self.restore()?;
             self.end_bootstraps()?;
             self.await_schemas()?;
@@ -171,7 +181,17 @@ impl StreamThread {
     fn rewind(&mut self) -> Result<(), StreamsError> {
         self.paused.clear();
         self.caught_up.forget(&self.consumer);
-        let ready = positions(&self.epoch(), |_, _| true);
+        let mut epoch = self.consumer.context().epoch();
+        self.bootstrap = Bootstrap::default();
+        let mut held_back = TopicPartitionList::new();
+        for (id, assigned) in &mut epoch.tasks {
+            assigned.held_back().for_each(|topic| {
+                held_back.add_partition(&self.world.settings.topic(topic), id.partition);
+            });
+        }
+        self.consumer.pause(&held_back)?;
+        let ready = positions(&epoch, |_, _| true);
+        drop(epoch);
         self.seek_and_resume(&ready)
     }
 

@@ -290,6 +290,17 @@ impl GraphDraft {
         id
     }
 
+    /// A topic that is read in two ways is read in the one that promises more.
+    pub(crate) fn raise(&mut self, node: NodeId, kind: NodeKind) {
+        let is_more = matches!(
+            (self.nodes[node].kind, kind),
+            (NodeKind::Source, NodeKind::Bootstrap | NodeKind::Table) | (NodeKind::Bootstrap, NodeKind::Table)
+        );
+        if is_more {
+            self.nodes[node].kind = kind;
+        }
+    }
+
     /// Declares a store at its first use, and notes that `node` uses it.
     pub(crate) fn use_store<S: AvroRecord>(&mut self, store: &Store<S>, changelog: Changelog, node: NodeId) {
         match self.stores.iter_mut().find(|known| known.name == store.name()) {

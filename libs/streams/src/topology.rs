@@ -109,6 +109,7 @@ impl Topology {
             let source = &mut draft.sources[known];
             source.table = source.table.take().or(table.map(str::to_string));
             let (node, of_this_type) = (source.node, source.type_id == TypeId::of::<V>());
+            draft.raise(node, kind);
             if !of_this_type {
                 draft.errors.push(TopologyError::TwoTypes(topic.name().to_string()));
             }

@@ -144,4 +144,9 @@ fn tables_and_bootstrap_streams_are_read_before_other_inputs() {
     let held_back: Vec<_> =
         graph.inputs().map(|topic| &*topic.name).filter(|topic| graph.is_held_back(topic)).collect();
     assert_eq!(held_back, ["levels"]);
+
+    let topology = Topology::new("tanks");
+    let poured = topology.stream(&POURED).merge(topology.bootstrap(&POURED));
+    poured.merge(topology.stream(&LEVELS)).to(&SAID);
+    assert!(topology.build().unwrap().is_held_back("levels"), "a stream that is asked for twice may come first too");
 }

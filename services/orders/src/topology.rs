@@ -1,4 +1,6 @@
-use shared_schemas::{ORDER_EXPIRATIONS, ORDER_REQUESTS, ORDERS, order_validations};
+use std::collections::BTreeSet;
+
+use shared_schemas::{ORDER_EXPIRATIONS, ORDER_REQUESTS, ORDERS, OrderValidation, order_validations};
 use streams::{Clock, Store, Topology};
 
 use crate::domain::{self, OrderEvent, OrderProgress};
@@ -9,18 +11,23 @@ pub const ORDER_PROGRESS: Store<OrderProgress> = Store::new("orders");
 
 /// Hears requests, verdicts and expirations; says every version of every order.
 pub fn topology(options: &Options) -> Topology {
-    let required = options.required_checks.clone();
+    let mut required = options.required_checks.clone();
+    let mut known = BTreeSet::new();
+    required.retain(|check| known.insert(check.clone()));
     let topology = Topology::new("orders");
 
     let requested = topology.stream(&ORDER_REQUESTS).map(|request| OrderEvent::Requested(request.value.clone()));
     let expired = topology.stream(&ORDER_EXPIRATIONS).map(|expired| OrderEvent::Expired(expired.value.clone()));
-    let judged = |check| {
-        topology.stream(&order_validations(check)).map(|validation| OrderEvent::Judged(validation.value.clone()))
+    // Each check has a topic of its own, and the topic says whose verdict it is.
+    let judged = |check: &String| {
+        let check = check.clone();
+        topology.stream(&order_validations(&check)).map(move |validation| {
+            OrderEvent::Judged(OrderValidation { check: check.clone(), ..validation.value.clone() })
+        })
     };
-    options
-        .required_checks
+    required
         .iter()
-        .map(|check| judged(check))
+        .map(judged)
         .fold(requested.merge(expired), |events, judged| events.merge(judged))
         .process(&ORDER_PROGRESS, {
             let required = required.clone();

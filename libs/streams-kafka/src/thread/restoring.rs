@@ -128,7 +128,8 @@ impl StreamThread {
         let start = positions(&epoch, |id, _| ids.contains(&id));
         self.consumer.resume(&start)?;
         self.wake(start);
-        if epoch.group.is_some() && epoch.tasks.values().all(Assigned::is_ready) {
+        let is_whole = self.consumer.context().incomplete().is_empty();
+        if epoch.group.is_some() && is_whole && epoch.tasks.values().all(Assigned::is_ready) {
             self.was_running = true;
             self.world.status.set(Status::Running);
         }

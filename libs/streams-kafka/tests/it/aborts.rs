@@ -19,10 +19,10 @@ fn end_offsets(rig: &Rig, topic: &str) -> i64 {
 }
 
 /// Takes the transactional id away from the engine in the middle of its transaction, as a rival instance would.
-fn fence(rig: &Rig) {
+pub fn fence(rig: &Rig, slot: &str) {
     let rival: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", &rig.settings.bootstrap_servers)
-        .set("transactional.id", rig.settings.topic("adder-0-0"))
+        .set("transactional.id", rig.settings.topic(slot))
         .create()
         .unwrap();
     rival.init_transactions(DEADLINE).unwrap();
@@ -61,7 +61,7 @@ fn an_abort_in_the_middle_of_an_epoch_leaves_no_trace() {
     gate.await_arrival();
     let visible = view.get("a").unwrap().map(|total| total.cents);
     assert_ne!(visible, Some(60), "what is not committed is not seen");
-    fence(&rig);
+    fence(&rig, "adder-0-0");
     gate.open();
     assert_as_if_nothing_had_happened(&rig, streams);
 }
@@ -148,7 +148,7 @@ fn a_producer_that_is_fenced_again_and_again_loses_and_doubles_nothing() {
     let mut expected = Vec::new();
     for n in 1..=5 {
         rig.write((0..40).map(|_| rig.encoded("a", 1)));
-        fence(&rig);
+        fence(&rig, "adder-0-0");
         expected.extend((n - 1) * 40 + 1..=n * 40);
     }
     await_total(&view, "a", 200);

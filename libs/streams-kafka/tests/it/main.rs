@@ -4,6 +4,7 @@
 mod aborts;
 mod bootstrap;
 mod dead_letters;
+mod inputs;
 mod local_state;
 mod rebalance;
 mod rig;

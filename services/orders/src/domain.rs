@@ -46,10 +46,9 @@ pub fn fold(progress: &mut OrderProgress, event: &OrderEvent, required: &[String
         }
         OrderEvent::Requested(_) => {}
         OrderEvent::Judged(validation) => hear(progress, validation),
-        OrderEvent::Expired(expired) => {
-            // A check that is no longer required is missed by nobody.
-            let is_missed = |check: &&String| required.contains(check) && !progress.passed.contains(check);
-            let missing: Vec<&str> = expired.missing.iter().filter(is_missed).map(String::as_str).collect();
+        OrderEvent::Expired(_) => {
+            // Those that are required now: a check that was taken away since is missed by nobody.
+            let missing = missing(progress, required);
             if !missing.is_empty() {
                 progress.failure.get_or_insert(format!("no verdict in time from {}", missing.join(", ")));
             }
@@ -67,8 +66,11 @@ pub fn undecided_since(progress: &OrderProgress) -> Option<Timestamp> {
 
 /// Says that the time of an order is up, and which checks are to blame.
 pub fn expire(order_id: &str, progress: &OrderProgress, required: &[String], expired_at: Timestamp) -> OrderExpired {
-    let missing = required.iter().filter(|check| !progress.passed.contains(check)).cloned().collect();
-    OrderExpired { order_id: order_id.to_string(), missing, expired_at }
+    OrderExpired { order_id: order_id.to_string(), missing: missing(progress, required), expired_at }
+}
+
+fn missing(progress: &OrderProgress, required: &[String]) -> Vec<String> {
+    required.iter().filter(|check| !progress.passed.contains(check)).cloned().collect()
 }
 
 fn create(request: &OrderRequested) -> Order {

@@ -101,6 +101,16 @@ fn a_second_request_under_the_same_id_does_not_change_the_order() {
 }
 
 #[test]
+fn an_order_that_lacks_only_checks_that_were_taken_away_is_validated_when_its_time_is_up() {
+    let mut progress = OrderProgress::default();
+    let both = ["a".to_string(), "b".to_string()];
+    let mut hear = |event, required| fold(&mut progress, &event, required, AT);
+    assert_eq!(hear(requested(), &both).len() + hear(passed("a"), &both).len(), 1);
+    let [validated] = &hear(expired(), &both[..1])[..] else { panic!("it is decided") };
+    assert_eq!((validated.state, &validated.reasons[..]), (Validated, &[][..]));
+}
+
+#[test]
 fn a_verdict_is_never_revised() {
     let fail = || judged("a", CheckResult::Fail, Some("no"));
     assert_eq!(states(&["a"], &[requested(), passed("a"), fail(), expired()]), [Created, Validated]);

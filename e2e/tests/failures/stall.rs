@@ -9,16 +9,13 @@ use reqwest::StatusCode;
 use shared_schemas::{ORDER_DETAILS_VALIDATIONS, ORDER_EXPIRATIONS, OrderState};
 use test_kit::eventually;
 
-use crate::ecosystem::{Ecosystem, SERVICES};
+use crate::ecosystem::Ecosystem;
 use crate::load::assert_verdicts;
 
 const VALIDATION_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Longer than the deadline, shorter than the 10 s after which a broker gives the partitions to others.
 const STALL: Duration = Duration::from_secs(7);
-
-/// Longer than the broker waits for a member of a group.
-const SESSIONS: Duration = Duration::from_secs(14);
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -85,22 +82,4 @@ async fn an_order_that_nobody_validates_in_time_fails_and_stays_failed() -> anyh
     ecosystem.assert_validates("afterwards").await?;
     assert_eq!(ecosystem.orders.verdict("expired").await?, failed, "a verdict is never revised");
     Ok(())
-}
-
-#[tokio::test]
-async fn a_broker_that_stands_still_past_all_sessions_is_found_again() -> anyhow::Result<()> {
-    let ecosystem = Ecosystem::start(Stack::builder().single_instances()).await?;
-    for round in 0..2 {
-        ecosystem.assert_validates(&format!("before-{round}")).await?;
-        ecosystem.part("kafka").pause();
-        let stalled = Instant::now();
-        eventually("every session is over", PATIENCE, async || (stalled.elapsed() > SESSIONS).then_some(())).await;
-        ecosystem.part("kafka").resume();
-        ecosystem.assert_validates(&format!("after-{round}")).await?;
-    }
-    for service in SERVICES {
-        ecosystem.part(service).wait_ready(PATIENCE)?;
-    }
-    let everything = ["before-0", "after-0", "before-1", "after-1"];
-    ecosystem.assert_sound(&everything.map(|id| (id.to_string(), OrderState::Validated)).into()).await
 }

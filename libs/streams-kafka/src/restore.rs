@@ -29,6 +29,8 @@ pub(crate) struct Restorer {
     /// The last one that is known; most values have the same.
     known: Option<SchemaId>,
     since_report: Stopwatch,
+    /// Since a broker did not answer.
+    since_trouble: Option<Stopwatch>,
 }
 
 /// One share of one store.
@@ -94,6 +96,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 const RECORDS_PER_TURN: usize = 10_000;
 /// How long a turn waits for the first of its records.
 const FIRST_RECORD_TIMEOUT: Duration = Duration::from_millis(5);
+/// Between a question that was not answered and the next.
+const TROUBLE_INTERVAL: Duration = Duration::from_millis(500);
 /// Between two words in the log about a restore that takes long.
 const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -109,11 +113,16 @@ impl Restorer {
             unresolved: BTreeSet::new(),
             known: None,
             since_report: Stopwatch::start(),
+            since_trouble: None,
         })
     }
 
     /// Goes on for a while. A share whose broker does not answer is tried again after the others.
     pub(crate) fn turn(&mut self) -> Result<Turn, StreamsError> {
+        if self.since_trouble.as_ref().is_some_and(|since| since.elapsed() < TROUBLE_INTERVAL) {
+            return Ok(Turn::Waiting);
+        }
+        self.since_trouble = None;
         match self.step() {
             Err(StreamsError::Kafka(error)) => {
                 if error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed) {
@@ -121,6 +130,7 @@ impl Restorer {
                 }
                 tracing::warn!(%error, "a changelog cannot be read at the moment: {}", self.remaining());
                 self.postpone();
+                self.since_trouble = Some(Stopwatch::start());
                 Ok(Turn::Waiting)
             }
             other => other,

@@ -127,6 +127,8 @@ impl Broker {
         let reader = |isolation| -> Result<BaseConsumer, KafkaError> {
             let mut config = self.client();
             config.set("group.id", "test-kit").set("enable.auto.commit", "false");
+            // What is there is wanted, not what may come.
+            config.set("fetch.wait.max.ms", "10");
             config.set("isolation.level", isolation).set("enable.partition.eof", "true").create()
         };
         let (consumer, uncommitted) = (reader("read_committed")?, reader("read_uncommitted")?);

@@ -18,8 +18,8 @@ pub(crate) const FORMATTED: &str = "kafka-data";
 /// One node that is broker and controller.
 ///
 /// Replication is 1. Four partitions for offsets and transactions start faster than fifty and cost the same per
-/// transaction. The session is short because a broker that was killed is let in again only when the session of its past
-/// self has run out; the transactions of a producer that died are looked for every second, because readers of its
+/// transaction. The session is shorter than usual because a broker that was killed is let in again only when the session of
+/// its past self has run out, and longer than a busy machine keeps it from saying that it is there; the transactions of a producer that died are looked for every second, because readers of its
 /// partitions wait for them.
 const SERVER_PROPERTIES: &str = "
 process.roles=broker,controller
@@ -45,7 +45,7 @@ group.initial.rebalance.delay.ms=0
 group.coordinator.append.linger.ms=0
 transaction.max.timeout.ms=60000
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
-broker.session.timeout.ms=2000
+broker.session.timeout.ms=6000
 broker.heartbeat.interval.ms=500
 num.network.threads=2
 num.io.threads=4

@@ -4,6 +4,7 @@
 mod chain;
 mod hop;
 mod reading;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,14 +13,17 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::ClientContext;
-use rdkafka::consumer::BaseConsumer;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 pub(crate) use chain::Chain;
 pub(crate) use hop::RunningHop;
 pub(crate) use reading::read_whole;
+pub(crate) use watch::{Seen, Watch};
 
 /// How long one call to the broker may take.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -113,6 +117,16 @@ pub(crate) fn consumer(bootstrap: &str, group: &str) -> Result<BaseConsumer, Kaf
         .set("auto.offset.reset", "earliest")
         .set("fetch.queue.backoff.ms", "10")
         .create()
+}
+
+/// The partitions of a topic, from their beginnings on.
+pub(crate) fn beginnings(consumer: &BaseConsumer, topic: &str) -> anyhow::Result<TopicPartitionList> {
+    let described = consumer.fetch_metadata(Some(topic), CALL_TIMEOUT)?;
+    let mut beginnings = TopicPartitionList::new();
+    for partition in described.topics().iter().flat_map(MetadataTopic::partitions) {
+        beginnings.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
+    }
+    Ok(beginnings)
 }
 
 fn idempotent(bootstrap: &str) -> ClientConfig {

@@ -18,6 +18,18 @@ pub(crate) enum Instances {
     Two,
 }
 
+/// The checks beside order-details.
+const FURTHER_CHECKS: [&str; 2] = ["fraud", "inventory"];
+
+/// What orders asks for before it gives a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checks {
+    /// Only order-details, so that three hops lie between an order and its verdict; the other checks are not started.
+    One,
+    /// As in a demo.
+    All,
+}
+
 /// What the scenarios stand on: a stack of their own, warmed up, on an otherwise quiet machine.
 pub(crate) struct Ground {
     pub(crate) stack: Stack,
@@ -26,24 +38,44 @@ pub(crate) struct Ground {
     pub(crate) interrupt: Interrupt,
     /// Orders and bare hops before anything is counted: the first of each are slow.
     warm_up: Pace,
+    checks: Checks,
 }
 
 impl Ground {
     /// Starts the stack and warms its broker up with so many transactions.
-    pub(crate) fn prepare(interrupt: Interrupt, transactions: u32, instances: Instances) -> anyhow::Result<Self> {
-        let builder = match instances {
-            Instances::One => Stack::builder().single_instances(),
-            Instances::Two => Stack::builder(),
+    pub(crate) fn prepare(
+        interrupt: Interrupt,
+        transactions: u32,
+        checks: Checks,
+        instances: Instances,
+    ) -> anyhow::Result<Self> {
+        let (mut builder, slots): (_, &[_]) = match instances {
+            Instances::One => (Stack::builder().single_instances(), &["orders"]),
+            Instances::Two => (Stack::builder(), &["orders", "orders-1"]),
         };
+        if checks == Checks::One {
+            for check in FURTHER_CHECKS {
+                builder = builder.without_service(check);
+            }
+            for orders in slots {
+                builder = builder.env(orders, "REQUIRED_CHECKS", "order-details");
+            }
+        }
         let stack = doing("the stack is up", || Ok(builder.interrupt(interrupt.clone()).start()?))?;
         let addresses = stack.addresses();
         let bootstrap = addresses.kafka_bootstrap;
         let shop = Shop::at(addresses.services.into_iter().filter_map(|instance| instance.url).collect())?;
-        let ground = Self { stack, shop, bootstrap, interrupt, warm_up: Pace { per_second: 100, starts: 300 } };
+        let warm_up = Pace { per_second: 100, starts: 300 };
+        let ground = Self { stack, shop, bootstrap, interrupt, warm_up, checks };
         ground.create_topics(&["warm-up".to_string()], 1)?;
         doing(&format!("the broker is warm after {transactions} transactions"), || {
             Ok(bare::transactions(&ground.bootstrap, "warm-up", transactions)?)
         })?;
+        if checks == Checks::All {
+            // They take so many ways through the broker that its compiler would be busy during the measurements.
+            let orders = Pace { per_second: 200, starts: transactions };
+            doing(&format!("and after {transactions} orders"), || ground.order(orders, "warm-up").map(drop))?;
+        }
         Ok(ground)
     }
 
@@ -66,9 +98,15 @@ impl Ground {
         Settings::new(&self.bootstrap, "load-tests")
     }
 
-    /// Three bare hops, warmed up: as many as lie between an order and its verdict. `name` names its topics.
-    pub(crate) fn three_hops(&self, name: &str) -> anyhow::Result<Chain> {
-        let topics: Vec<String> = (0..4).map(|number| format!("{name}-{number}")).collect();
+    /// As many bare hops as lie between an order and its verdict, warmed up. `name` names their topics.
+    pub(crate) fn bare_hops(&self, name: &str) -> anyhow::Result<Chain> {
+        let hops = match self.checks {
+            // It is created, checked, and the verdict given.
+            Checks::One => 3,
+            // Before it is checked, it is sent to where its customer or product is known.
+            Checks::All => 4,
+        };
+        let topics: Vec<String> = (0..=hops).map(|number| format!("{name}-{number}")).collect();
         self.create_topics(&topics, 1)?;
         let mut chain = Chain::start(&self.bootstrap, &topics)?;
         chain.send(self.warm_up, &self.interrupt)?;
@@ -85,9 +123,11 @@ impl Ground {
         self.shop.order(pace, label, &self.interrupt)
     }
 
-    /// The names of all instances of all services.
+    /// The names of all instances of all services that run.
     pub(crate) fn instances(&self) -> Vec<&'static str> {
-        self.stack.parts().iter().filter(|part| part.is_service()).map(|part| part.name()).collect()
+        let is_left_out = |service| self.checks == Checks::One && FURTHER_CHECKS.contains(&service);
+        let runs = |part: &&Part| part.service().is_some_and(|service| !is_left_out(service));
+        self.stack.parts().iter().filter(runs).map(|part| part.name()).collect()
     }
 
     /// The instance of a service in a slot.

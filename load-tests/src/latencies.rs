@@ -46,6 +46,11 @@ impl Latencies {
         sorted.get(rank.saturating_sub(1)).map_or(f64::NAN, |duration| duration.as_secs_f64() * 1000.0)
     }
 
+    /// How many times the median the p99 is.
+    pub(crate) fn tail(&self) -> f64 {
+        self.percentile_ms(0.99) / self.median_ms()
+    }
+
     /// Median, p90, p99 and maximum, and the errors if there are any.
     pub(crate) fn summary(&self) -> String {
         let [median, p90, p99, max] = [0.5, 0.9, 0.99, 1.0].map(|part| self.percentile_ms(part));

@@ -6,13 +6,16 @@
 //!
 //! - [`pace`] sets the starts of an open loop, and latency counts from them: whoever waits for an answer before asking
 //!   again measures only how the system does when it is well (coordinated omission).
-//! - [`bare`] is the ground the system stands on: the same journey through the same broker in three hops that do nothing.
+//! - [`bare`] is the ground the system stands on: the same journey through the same broker in hops that do nothing.
 //! - `scenarios/` has one small file per question.
 
 #![expect(clippy::disallowed_methods, reason = "load tests measure the real world by its clock")]
 
+mod appetite;
 mod bare;
+mod commits;
 mod ground;
+mod journaled;
 mod latencies;
 mod members;
 mod pace;
@@ -21,15 +24,16 @@ mod prometheus;
 mod report;
 mod scenarios;
 mod shop;
+mod turns;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use local::Interrupt;
 
-use crate::ground::{Ground, Instances};
+use crate::ground::{Checks, Ground, Instances};
 use crate::report::{Report, say};
-use crate::scenarios::Scenario;
+use crate::scenarios::{GROUNDS, Scenario};
 
 /// Measures latency, throughput and appetite, each beside its bar.
 #[derive(Debug, Parser)]
@@ -62,17 +66,17 @@ fn run(options: &Options) -> anyhow::Result<()> {
         say("first-order: a demo from nothing to its first verdict");
         scenarios::first_order::run(&interrupt, &mut report)?;
     }
-    for instances in [Instances::One, Instances::Two] {
-        let on_ground: Vec<Scenario> = Scenario::on(instances).iter().copied().filter(wanted).collect();
+    for (checks, instances, scenarios) in GROUNDS {
+        let on_ground: Vec<Scenario> = scenarios.iter().copied().filter(wanted).collect();
         if on_ground.is_empty() {
             continue;
         }
-        let ground = Ground::prepare(interrupt.clone(), options.warm_up, instances)?;
+        let ground = Ground::prepare(interrupt.clone(), options.warm_up, *checks, *instances)?;
         for scenario in on_ground {
             scenario.run(&ground, &mut report)?;
         }
-        // Among two instances some are killed, and epochs with them.
-        if instances == Instances::One {
+        // Where rates are raised until it is too much, or instances are killed, some epochs do not end well.
+        if (*checks, *instances) == (Checks::One, Instances::One) {
             ground.report_health(&mut report)?;
         }
     }

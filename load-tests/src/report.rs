@@ -62,6 +62,21 @@ impl Report {
     }
 }
 
+impl Figure {
+    /// Milliseconds of processor time for each order, by process.
+    pub(crate) fn processor_time(when: &str, per_order: &[(&str, f64)]) -> Self {
+        let total: f64 = per_order.iter().map(|(_, time)| time).sum();
+        let each: Vec<String> = per_order.iter().map(|(process, time)| format!("{process} {time:.2}")).collect();
+        Self {
+            what: format!("processor time per order {when}"),
+            bar: String::new(),
+            value: format!("{total:.2} ms"),
+            beside: each.join(", "),
+            outcome: Outcome::Told,
+        }
+    }
+}
+
 impl Outcome {
     pub(crate) fn of(passes: bool) -> Self {
         if passes { Self::Pass } else { Self::Short }

@@ -1,19 +1,25 @@
 //! One question each.
 
+mod checks;
 pub(crate) mod first_order;
+mod full_checks;
 mod full_store;
 mod idle;
 mod latency;
+mod profile;
 mod rebuilds;
+mod records;
 mod restart;
 mod restore;
 mod scale;
+mod sustained;
 mod throughput;
+mod whole_demo;
 mod wrong_instance;
 
 use clap::ValueEnum;
 
-use crate::ground::{Ground, Instances};
+use crate::ground::{Checks, Ground, Instances};
 use crate::report::{Report, say};
 
 /// What can be measured.
@@ -39,17 +45,36 @@ pub(crate) enum Scenario {
     Restart,
     /// The ceiling, and producers rebuilt at 0.7 of it.
     Rebuilds,
+    /// From POST to VALIDATED by all checks beside four bare hops, with one product and with many.
+    Checks,
+    /// Where the time of an order goes, hop by hop.
+    Profile,
+    /// How many records an order makes, and what each is for.
+    Records,
+    /// The highest rate of orders that all checks keep up with.
+    Sustained,
+    /// Memory of all services and latency with 100 000 orders in the stores.
+    FullChecks,
+    /// From POST to VALIDATED by all checks with two instances of each service.
+    WholeDemo,
 }
 
-impl Scenario {
-    /// Those that share one stack: the idle ones before there is work, the big ones last.
-    pub(crate) fn on(instances: Instances) -> &'static [Self] {
-        match instances {
-            Instances::One => &[Self::Idle, Self::Latency, Self::Throughput, Self::Restore, Self::FullStore],
-            Instances::Two => &[Self::WrongInstance, Self::Scale, Self::Restart, Self::Rebuilds],
-        }
-    }
+/// The stacks, each with the scenarios that share it: the idle ones before there is work, the big ones last.
+pub(crate) const GROUNDS: &[(Checks, Instances, &[Scenario])] = {
+    use Scenario::{
+        Checks as AllChecks, FullChecks, FullStore, Idle, Latency, Profile, Rebuilds, Records, Restart, Restore, Scale,
+        Sustained, Throughput, WholeDemo, WrongInstance,
+    };
+    &[
+        (Checks::One, Instances::One, &[Idle, Latency, Throughput, Restore, FullStore]),
+        (Checks::One, Instances::Two, &[WrongInstance, Scale, Restart, Rebuilds]),
+        (Checks::All, Instances::One, &[AllChecks, Profile, Records, Sustained]),
+        (Checks::All, Instances::One, &[FullChecks]),
+        (Checks::All, Instances::Two, &[WholeDemo]),
+    ]
+};
 
+impl Scenario {
     pub(crate) fn run(self, ground: &Ground, report: &mut Report) -> anyhow::Result<()> {
         match self {
             Self::FirstOrder => first_order::run(&ground.interrupt, report),
@@ -88,6 +113,30 @@ impl Scenario {
             Self::Rebuilds => {
                 say("rebuilds: the ceiling, and a minute at 0.7 of it");
                 rebuilds::run(ground, report)
+            }
+            Self::Checks => {
+                say("checks: orders through all checks and four bare hops in turn");
+                checks::run(ground, report)
+            }
+            Self::Profile => {
+                say("profile: where the time of an order goes");
+                profile::run(ground, report)
+            }
+            Self::Records => {
+                say("records: what an order writes");
+                records::run(ground, report)
+            }
+            Self::Sustained => {
+                say("sustained: the rate is raised");
+                sustained::run(ground, report)
+            }
+            Self::FullChecks => {
+                say("full-checks: 100 000 orders through all checks");
+                full_checks::run(ground, report)
+            }
+            Self::WholeDemo => {
+                say("whole-demo: two instances of each service");
+                whole_demo::run(ground, report)
             }
         }
     }

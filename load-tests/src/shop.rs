@@ -12,6 +12,9 @@ use tokio::task::JoinSet;
 use crate::latencies::Latencies;
 use crate::pace::Pace;
 
+/// Of this product the demo has enough for everybody.
+pub(crate) const PLENTIFUL: &str = "JUMPERS";
+
 /// The customers: one thread that keeps few connections and costs little.
 #[derive(Debug)]
 pub(crate) struct Shop {
@@ -19,6 +22,8 @@ pub(crate) struct Shop {
     pub(crate) runtime: Runtime,
     /// The instances of orders, which are asked in turn.
     urls: Vec<String>,
+    /// What is ordered, in turn.
+    products: Vec<String>,
 }
 
 /// One order, from the moment it was meant to be placed to the moment its verdict was read.
@@ -26,6 +31,8 @@ pub(crate) struct Shop {
 pub(crate) struct Journey {
     pub(crate) id: String,
     pub(crate) intended: Instant,
+    /// When the answer to the POST was read.
+    pub(crate) placed: Option<Instant>,
     /// Nothing if it did not come to a good end.
     pub(crate) verdict: Option<Instant>,
 }
@@ -35,12 +42,18 @@ impl Shop {
     pub(crate) fn at(urls: Vec<String>) -> anyhow::Result<Self> {
         let client =
             reqwest::Client::builder().tcp_nodelay(true).no_proxy().timeout(Duration::from_secs(70)).build()?;
-        Ok(Self { client, runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?, urls })
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { client, runtime, urls, products: vec![PLENTIFUL.to_string()] })
+    }
+
+    /// The same customers, who want other products.
+    pub(crate) fn with_products(&self, products: Vec<String>) -> anyhow::Result<Self> {
+        Ok(Self { products, ..Self::at(self.urls.clone())? })
     }
 
     /// Places orders in an open loop, and takes for each the time from its intended start until its verdict is read.
     ///
-    /// No two calls may have the same `label`.
+    /// Each is of a customer of its own, so that nobody spends too much. No two calls may have the same `label`.
     pub(crate) fn order(&self, pace: Pace, label: &str, interrupt: &Interrupt) -> anyhow::Result<Latencies> {
         Ok(Latencies::of(self.journeys(pace, label, interrupt)?.iter().map(Journey::duration)))
     }
@@ -49,15 +62,16 @@ impl Shop {
     pub(crate) fn journeys(&self, pace: Pace, label: &str, interrupt: &Interrupt) -> anyhow::Result<Vec<Journey>> {
         self.open_loop(pace, interrupt, |number, intended| {
             let url = &self.urls[number as usize % self.urls.len()];
-            let (client, url, id) = (self.client.clone(), url.clone(), format!("{label}-{number}"));
+            let product = &self.products[number as usize % self.products.len()];
+            let id = format!("{label}-{number}");
+            let order = json!({"id": id, "customerId": number, "product": product, "quantity": 1, "price": 9.99});
+            let (client, url) = (self.client.clone(), url.clone());
             async move {
-                let placed = place(&client, &url, &id).await;
-                let verdict = match placed {
-                    Ok(()) => read_verdict(&client, &url, &id).await,
-                    Err(error) => Err(error),
-                };
-                let verdict = verdict.map(|()| Instant::now());
-                Journey { id, intended, verdict: verdict.inspect_err(tell).ok() }
+                let mut journey = Journey { id, intended, placed: None, verdict: None };
+                if let Err(error) = journey.make(&client, &url, &order).await {
+                    tell(&error);
+                }
+                journey
             }
         })
     }
@@ -107,6 +121,14 @@ impl Journey {
     pub(crate) fn duration(&self) -> Option<Duration> {
         self.verdict.map(|verdict| verdict - self.intended)
     }
+
+    async fn make(&mut self, client: &reqwest::Client, url: &str, order: &Value) -> anyhow::Result<()> {
+        place(client, url, order).await?;
+        self.placed = Some(Instant::now());
+        read_verdict(client, url, &self.id).await?;
+        self.verdict = Some(Instant::now());
+        Ok(())
+    }
 }
 
 /// Says of a request that it failed. It is counted elsewhere.
@@ -114,10 +136,9 @@ pub(crate) fn tell(error: &anyhow::Error) {
     eprintln!("  a request failed: {error:#}");
 }
 
-async fn place(client: &reqwest::Client, url: &str, id: &str) -> anyhow::Result<()> {
-    let order = json!({"id": id, "customerId": 1, "product": "JUMPERS", "quantity": 1, "price": 9.99});
-    let placed = client.post(format!("{url}/v1/orders?timeout=60000")).json(&order).send().await?;
-    ensure!(placed.status() == StatusCode::CREATED, "{} for {id}: {}", placed.status(), placed.text().await?);
+async fn place(client: &reqwest::Client, url: &str, order: &Value) -> anyhow::Result<()> {
+    let placed = client.post(format!("{url}/v1/orders?timeout=60000")).json(order).send().await?;
+    ensure!(placed.status() == StatusCode::CREATED, "{} for {order}: {}", placed.status(), placed.text().await?);
     placed.bytes().await?;
     Ok(())
 }

@@ -71,7 +71,7 @@ struct Pace {
 
 /// What an epoch of one record adds to the time until the next commit: the broker pays for transactions, not for records,
 /// so under load they had better be few and large.
-const FLOOR_PER_RECORD: Duration = Duration::from_micros(100);
+const FLOOR_PER_RECORD: Duration = Duration::from_millis(1);
 /// The most that all its records add to it.
 const LONGEST_FLOOR: Duration = Duration::from_millis(20);
 

@@ -7,7 +7,8 @@
 //! - [`Tap`] keeps what they have said to themselves, and [`disagreements`] holds all of it against a plain fold.
 //! - [`Witness`] keeps what readers were shown meanwhile, and [`wrong_answers`] holds it against the log.
 //!
-//! `tests/journeys` walks through one whole stack. `tests/failures` starts stacks of its own and breaks their parts.
+//! `tests/orchestration` has a positive and a negative test of each business scenario, `tests/journeys` walks through one
+//! whole stack, `tests/failures` starts stacks of its own and breaks their parts.
 
 mod audit;
 mod client;

@@ -81,7 +81,8 @@ const fn service(name: &'static str, http_port: Option<u16>, admin_port: u16) ->
     instance(name, name, 0, http_port, admin_port)
 }
 
-/// A service waits by itself for what it needs; it is started last to spare its log the complaints.
+/// A service waits by itself for what it needs; it is started last to spare its log the complaints, and so that the stock is
+/// there when the first order is.
 const fn instance(
     name: &'static str,
     service: &'static str,
@@ -91,7 +92,7 @@ const fn instance(
 ) -> Declaration {
     Declaration {
         name,
-        needs: &["topics", "schemas"],
+        needs: &["topics", "schemas", "seed"],
         kind: Kind::Service { service, instance, http_port, admin_port },
     }
 }
@@ -187,7 +188,7 @@ mod tests {
     #[test]
     fn what_a_part_needs_comes_with_it() -> Result<()> {
         let names: Vec<&str> = with_needs(["orders"])?.iter().map(|part| part.name).collect();
-        assert_eq!(names, ["postgres", "kafka", "registry", "topics", "schemas", "orders"]);
+        assert_eq!(names, ["postgres", "kafka", "registry", "topics", "schemas", "seed", "orders"]);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use e2e::NewOrder;
 use local::Stack;
 use reqwest::StatusCode;
 use serde_json::Value;
+use shared_schemas::WAREHOUSE_INVENTORY;
 use test_kit::eventually;
 
 use crate::ecosystem::{Ecosystem, SERVICES};
@@ -43,6 +44,11 @@ async fn services_wait_for_what_they_need_and_say_what_it_is() -> anyhow::Result
         ecosystem.part(service).wait_ready(NOTICED_WITHIN)?;
     }
     ecosystem.part("seed").start()?;
+    eventually("the stock is counted", NOTICED_WITHIN, async || {
+        let levels = ecosystem.topics.values(&WAREHOUSE_INVENTORY).await.ok()?;
+        levels.iter().any(|level| level.product == "JUMPERS").then_some(())
+    })
+    .await;
     ecosystem.assert_validates("in-time").await
 }
 

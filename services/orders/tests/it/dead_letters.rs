@@ -63,7 +63,8 @@ async fn an_expiry_behind_unreadable_ones_is_heard_and_none_is_heard_twice() -> 
     let records = unreadable(&orders, topic, partition_of(&id, 4))?;
     orders.service.write(topic, records.into_iter().map(|(record, _)| record).collect())?;
     orders.place(&id).await?;
-    let expired = OrderExpired { order_id: id.clone(), missing: vec!["order-details".to_string()], expired_at: LONG_AGO };
+    let expired =
+        OrderExpired { order_id: id.clone(), missing: vec!["order-details".to_string()], expired_at: LONG_AGO };
     orders.write(&ORDER_EXPIRATIONS, &expired)?;
     assert_eq!(orders.validated(&id).await?["reasons"][0], "no verdict in time from order-details");
 

@@ -36,13 +36,17 @@ impl<V: AvroRecord> Tap<V> {
             let is_over = is_over.clone();
             move || {
                 let mut kept = BTreeMap::new();
-                while !is_over.load(Ordering::Acquire) {
-                    thread::park_timeout(INTERVAL);
+                loop {
+                    // Asked before it reads: what is there when it is told to end belongs to it.
+                    let is_last = is_over.load(Ordering::Acquire);
                     // What cannot be read now can be read in a moment; what was missed is noticed by whoever folds it.
                     let records = broker.read_all(&name).unwrap_or_default();
                     kept.extend(records.into_iter().map(|record| ((record.partition, record.offset), record)));
+                    if is_last {
+                        return kept;
+                    }
+                    thread::park_timeout(INTERVAL);
                 }
-                kept
             }
         });
         Ok(Self { topic, topics: Topics::of(addresses)?, is_over, reader })

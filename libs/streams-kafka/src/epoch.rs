@@ -330,11 +330,10 @@ impl Epoch {
 }
 
 impl Pace {
-    /// After the commit of an epoch of so many records. Whole milliseconds, since that is what a poll can wait.
+    /// After the commit of an epoch of so many records.
     fn after(records: usize) -> Self {
         let floor = FLOOR_PER_RECORD.saturating_mul(u32::try_from(records).unwrap_or(u32::MAX)).min(LONGEST_FLOOR);
-        let whole = u64::try_from(floor.as_millis()).unwrap_or(0);
-        Self { committed_at: Stopwatch::start(), floor: Duration::from_millis(whole) }
+        Self { committed_at: Stopwatch::start(), floor }
     }
 }
 

@@ -10,7 +10,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
-use streams::{StoreError, Task, TaskId, Timestamp, TopicDeclaration};
+use streams::{StoreError, Task, TaskId, Timestamp};
 
 use crate::assigned::Assigned;
 use crate::client_log::ClientLog;
@@ -119,12 +119,7 @@ impl Membership {
             let topic = name.strip_prefix(&*epoch.settings.topic_prefix).unwrap_or(name);
             let Some(sub_topology) = epoch.graph.sub_topology(topic) else { continue };
             let id = TaskId { sub_topology, partition };
-            let of_task =
-                epoch.graph.inputs().filter(|input| epoch.graph.sub_topology(&input.name) == Some(sub_topology));
-            let is_assigned = |input: &TopicDeclaration| {
-                partitions.find_partition(&epoch.settings.topic(&input.name), partition).is_some()
-            };
-            if !of_task.into_iter().all(is_assigned) {
+            if !is_whole(&epoch, partitions, id) {
                 incomplete.insert(id);
                 continue;
             }
@@ -195,6 +190,13 @@ impl Membership {
         consumer.unassign().map_err(Failure::Rejoin)?;
         ended
     }
+}
+
+/// Whether all inputs of a task are among the partitions.
+fn is_whole(epoch: &Epoch, partitions: &TopicPartitionList, id: TaskId) -> bool {
+    let mut inputs =
+        epoch.graph.inputs().filter(|input| epoch.graph.sub_topology(&input.name) == Some(id.sub_topology));
+    inputs.all(|input| partitions.find_partition(&epoch.settings.topic(&input.name), id.partition).is_some())
 }
 
 impl ClientContext for Membership {

@@ -181,10 +181,10 @@ impl StreamThread {
     fn rewind(&mut self) -> Result<(), StreamsError> {
         self.paused.clear();
         self.caught_up.forget(&self.consumer);
-        let mut epoch = self.consumer.context().epoch();
         self.bootstrap = Bootstrap::default();
+        let epoch = self.consumer.context().epoch();
         let mut held_back = TopicPartitionList::new();
-        for (id, assigned) in &mut epoch.tasks {
+        for (id, assigned) in &epoch.tasks {
             assigned.held_back().for_each(|topic| {
                 held_back.add_partition(&self.world.settings.topic(topic), id.partition);
             });

@@ -141,20 +141,6 @@ impl<A: Stores, B: Stores> Stores for (A, B) {
     }
 }
 
-impl<A: Stores, B: Stores, C: Stores> Stores for (A, B, C) {
-    type Access<'a> = (A::Access<'a>, B::Access<'a>, C::Access<'a>);
-
-    fn attach(&self, topology: &Topology, node: usize) {
-        self.0.attach(topology, node);
-        self.1.attach(topology, node);
-        self.2.attach(topology, node);
-    }
-
-    fn open<'a>(&self, step: &'a Step<'a>) -> Self::Access<'a> {
-        (self.0.open(step), self.1.open(step), self.2.open(step))
-    }
-}
-
 impl<S> std::fmt::Debug for StoreAccess<'_, S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("StoreAccess").field("store", &self.store).finish_non_exhaustive()

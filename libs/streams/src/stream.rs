@@ -78,7 +78,7 @@ impl<'t, V: 'static> Stream<'t, V> {
         self.topology.handle(node)
     }
 
-    /// Handles each record with a store at hand, or with several, as a tuple; what the handler returns (an `Option`, a
+    /// Handles each record with a store at hand, or with two, as a tuple; what the handler returns (an `Option`, a
     /// `Vec`, …) flows on under the record's key and timestamp.
     ///
     /// Writes and outputs count only if the handler returns: one that panics sends its record to the dead letters and

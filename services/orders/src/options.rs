@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Takes orders over HTTP, decides them by the verdicts of the checks, and tells what became of them
@@ -6,7 +7,7 @@ pub struct Options {
     /// The checks an order must pass, separated by commas; each writes `order-validations-<check>`
     #[arg(long, env = "REQUIRED_CHECKS", value_delimiter = ',', value_parser = check)]
     #[arg(default_value = "order-details,fraud,inventory")]
-    pub required_checks: Vec<String>,
+    required_checks: Vec<String>,
 
     /// How long an order may wait for its verdicts before it fails, in milliseconds
     #[arg(long = "validation-deadline-ms", env = "VALIDATION_DEADLINE_MS", default_value_t = 60_000)]
@@ -14,6 +15,12 @@ pub struct Options {
 }
 
 impl Options {
+    /// The checks an order must pass, each once.
+    pub fn required_checks(&self) -> Vec<String> {
+        let mut known = BTreeSet::new();
+        self.required_checks.iter().filter(|check| known.insert(*check)).cloned().collect()
+    }
+
     /// How long an order may wait for its verdicts before it fails.
     pub fn validation_deadline(&self) -> Duration {
         Duration::from_millis(self.validation_deadline_ms)

@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use shared_schemas::{ORDER_EXPIRATIONS, ORDER_REQUESTS, ORDERS, OrderValidation, order_validations};
 use streams::{Clock, Store, Topology};
 
@@ -11,9 +9,7 @@ pub const ORDER_PROGRESS: Store<OrderProgress> = Store::new("orders");
 
 /// Hears requests, verdicts and expirations; says every version of every order.
 pub fn topology(options: &Options) -> Topology {
-    let mut required = options.required_checks.clone();
-    let mut known = BTreeSet::new();
-    required.retain(|check| known.insert(check.clone()));
+    let required = options.required_checks();
     let topology = Topology::new("orders");
 
     let requested = topology.stream(&ORDER_REQUESTS).map(|request| OrderEvent::Requested(request.value.clone()));

@@ -30,6 +30,7 @@
 
 mod broker;
 mod condition;
+mod events;
 mod infrastructure;
 mod record;
 mod service;

@@ -1,10 +1,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::Context;
 use avro_codec::Schemas;
 use shared_schemas::{CheckResult, ORDERS, Order, OrderState, OrderValidation, order_validations};
-use streams::{Timestamp, subject};
+use streams::Timestamp;
 use test_kit::{RawRecord, Service, eventually};
 
 /// By when anything that a test waits for has happened, also on a busy machine.
@@ -32,8 +31,7 @@ impl Fraud {
     /// Writes orders, all to one partition, so that they are judged in this order.
     pub fn write(&self, orders: &[Order]) -> anyhow::Result<()> {
         let records = orders.iter().map(|order| {
-            let bytes = self.schemas.encode(&subject(ORDERS.name()), order)?;
-            Ok(RawRecord::new(ORDERS.key(order), bytes).to_partition(0).at_ms(order.updated_at.as_millis()))
+            Ok(RawRecord::of(&ORDERS, &self.schemas, order)?.to_partition(0).at_ms(order.updated_at.as_millis()))
         });
         self.service.write(ORDERS.name(), records.collect::<anyhow::Result<_>>()?).map(drop)
     }
@@ -52,20 +50,9 @@ impl Fraud {
         self.verdicts(count).await.into_iter().map(|(id, verdict)| (id, verdict.result)).collect()
     }
 
-    /// Waits for so many dead letters, and returns all there are.
-    pub async fn dead_letters(&self, count: usize) -> Vec<RawRecord> {
-        eventually(&format!("there are {count} dead letters"), DEADLINE, async || {
-            let letters = self.service.dead_letters().expect("dead letters can be read");
-            (letters.len() >= count).then_some(letters)
-        })
-        .await
-    }
-
     fn all(&self) -> anyhow::Result<BTreeMap<String, OrderValidation>> {
         let mut verdicts = BTreeMap::new();
-        for record in self.service.read_all(order_validations("fraud").name())? {
-            let verdict: OrderValidation = self.schemas.decode(record.value.as_deref().context("no value")?)?;
-            assert_eq!(record.key_text(), verdict.order_id, "a verdict bears the key of its order");
+        for verdict in self.service.values(&order_validations("fraud"), &self.schemas)? {
             let twice = verdicts.insert(verdict.order_id.clone(), verdict);
             assert_eq!(twice, None, "no order is judged twice");
         }

@@ -1,13 +1,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::Context;
 use avro_codec::{AvroRecord, Schemas};
 use shared_schemas::{
     CheckResult, ORDERS, Order, OrderState, OrderValidation, STOCK_MOVEMENTS, StockLevel, StockMoved,
     StockMovementKind, WAREHOUSE_INVENTORY, order_validations,
 };
-use streams::{Timestamp, Topic, subject};
+use streams::{Timestamp, Topic};
 use test_kit::{RawRecord, Service, eventually};
 
 /// By when anything that a test waits for has happened, also on a busy machine.
@@ -48,7 +47,8 @@ impl Inventory {
     /// Waits for so many verdicts, and returns all there are, by order.
     pub async fn verdicts(&self, count: usize) -> BTreeMap<String, OrderValidation> {
         let validations = eventually(&format!("there are {count} verdicts"), DEADLINE, async || {
-            let validations = self.read(&order_validations("inventory")).expect("verdicts can be read");
+            let validations =
+                self.service.values(&order_validations("inventory"), &self.schemas).expect("verdicts can be read");
             (validations.len() >= count).then_some(validations)
         })
         .await;
@@ -70,36 +70,15 @@ impl Inventory {
 
     /// The levels of a product so far.
     pub fn levels(&self, product: &str) -> anyhow::Result<Vec<StockLevel>> {
-        let mut levels = self.read(&WAREHOUSE_INVENTORY)?;
+        let mut levels = self.service.values(&WAREHOUSE_INVENTORY, &self.schemas)?;
         levels.retain(|level| level.product == product);
         Ok(levels)
     }
 
-    /// Waits for so many dead letters, and returns all there are.
-    pub async fn dead_letters(&self, count: usize) -> Vec<RawRecord> {
-        eventually(&format!("there are {count} dead letters"), DEADLINE, async || {
-            let letters = self.service.dead_letters().expect("dead letters can be read");
-            (letters.len() >= count).then_some(letters)
-        })
-        .await
-    }
-
     fn write<V: AvroRecord>(&self, topic: &Topic<V>, values: &[V], at: fn(&V) -> Timestamp) -> anyhow::Result<()> {
-        let records = values.iter().map(|value| {
-            let bytes = self.schemas.encode(&subject(topic.name()), value)?;
-            Ok(RawRecord::new(topic.key(value), bytes).at_ms(at(value).as_millis()))
-        });
+        let records =
+            values.iter().map(|value| Ok(RawRecord::of(topic, &self.schemas, value)?.at_ms(at(value).as_millis())));
         self.service.write(topic.name(), records.collect::<anyhow::Result<_>>()?).map(drop)
-    }
-
-    fn read<V: AvroRecord>(&self, topic: &Topic<V>) -> anyhow::Result<Vec<V>> {
-        let records = self.service.read_all(topic.name())?;
-        let values = records.iter().map(|record| {
-            let value: V = self.schemas.decode(record.value.as_deref().context("no value")?)?;
-            assert_eq!(record.key_text(), topic.key(&value), "a record of {} bears the key of its value", topic.name());
-            Ok(value)
-        });
-        values.collect()
     }
 }
 

@@ -1,9 +1,8 @@
 use std::time::Duration;
 
-use anyhow::Context;
 use avro_codec::Schemas;
-use shared_schemas::{ORDER_DETAILS_VALIDATIONS, ORDERS, Order, OrderState, OrderValidation};
-use streams::{Timestamp, subject};
+use shared_schemas::{ORDERS, Order, OrderState, OrderValidation, order_validations};
+use streams::Timestamp;
 use test_kit::{RawRecord, Service, eventually};
 
 /// By when anything that a test waits for has happened, also on a busy machine.
@@ -27,39 +26,22 @@ impl OrderDetails {
 
     /// Writes orders as the orders service does.
     pub fn write(&self, orders: &[Order]) -> anyhow::Result<()> {
-        let records = orders.iter().map(|order| {
-            let bytes = self.schemas.encode(&subject(ORDERS.name()), order)?;
-            Ok(RawRecord::new(ORDERS.key(order), bytes).at_ms(order.updated_at.as_millis()))
-        });
+        let records = orders
+            .iter()
+            .map(|order| Ok(RawRecord::of(&ORDERS, &self.schemas, order)?.at_ms(order.updated_at.as_millis())));
         self.service.write(ORDERS.name(), records.collect::<anyhow::Result<_>>()?).map(drop)
     }
 
     /// Waits for so many validations, and returns all there are.
     pub async fn validations(&self, count: usize) -> Vec<OrderValidation> {
         eventually(&format!("there are {count} validations"), DEADLINE, async || {
-            let validations = self.all().expect("validations can be read");
+            let validations = self
+                .service
+                .values(&order_validations("order-details"), &self.schemas)
+                .expect("validations can be read");
             (validations.len() >= count).then_some(validations)
         })
         .await
-    }
-
-    /// Waits for so many dead letters, and returns all there are.
-    pub async fn dead_letters(&self, count: usize) -> Vec<RawRecord> {
-        eventually(&format!("there are {count} dead letters"), DEADLINE, async || {
-            let letters = self.service.dead_letters().expect("dead letters can be read");
-            (letters.len() >= count).then_some(letters)
-        })
-        .await
-    }
-
-    fn all(&self) -> anyhow::Result<Vec<OrderValidation>> {
-        let records = self.service.read_all(ORDER_DETAILS_VALIDATIONS.name())?;
-        let values = records.iter().map(|record| {
-            let validation: OrderValidation = self.schemas.decode(record.value.as_deref().context("no value")?)?;
-            assert_eq!(record.key_text(), validation.order_id, "a validation bears the key of its order");
-            Ok(validation)
-        });
-        values.collect()
     }
 }
 

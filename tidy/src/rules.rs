@@ -6,6 +6,7 @@ mod file_sizes;
 mod honest_tests;
 mod links;
 mod manifests;
+mod modules;
 mod pure_domain;
 mod repetition;
 mod scenarios;
@@ -21,7 +22,7 @@ use crate::{Tree, Violation};
 pub type Rule = fn(&Tree) -> Vec<Violation>;
 
 /// Every rule of the house, by name.
-pub const RULES: [(&str, Rule); 14] = [
+pub const RULES: [(&str, Rule); 15] = [
     ("banned names", banned_names::check),
     ("canvases", canvases::check),
     ("crate edges", crate_edges::check),
@@ -30,6 +31,7 @@ pub const RULES: [(&str, Rule); 14] = [
     ("honest tests", honest_tests::check),
     ("links", links::check),
     ("manifests", manifests::check),
+    ("modules", modules::check),
     ("pure domain", pure_domain::check),
     ("repetition", repetition::check),
     ("scenarios", scenarios::check),

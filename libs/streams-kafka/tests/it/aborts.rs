@@ -59,7 +59,8 @@ fn an_abort_in_the_middle_of_an_epoch_leaves_no_trace() {
     let view = streams.view(&TOTALS);
     rig.write([rig.encoded("a", 10), rig.encoded("a", 20), rig.encoded("a", 30)]);
     gate.await_arrival();
-    let visible = view.get("a").unwrap().map(|total| total.cents);
+    // A thread that stands still may also be too long without the broker to answer at all.
+    let visible = view.get("a").ok().flatten().map(|total| total.cents);
     assert_ne!(visible, Some(60), "what is not committed is not seen");
     fence(&rig, "adder-0-0");
     gate.open();

@@ -1,6 +1,4 @@
-use std::collections::{BTreeSet, HashMap};
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
-use std::thread;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rdkafka::Message;
@@ -9,9 +7,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use streams::TaskId;
 
-use crate::Settings;
 use crate::clock::Stopwatch;
 use crate::epoch::Epoch;
+use crate::question::{Offsets, Question};
 
 /// Knows which tasks have read what was there, when they were assigned, in the inputs that come before the others.
 #[derive(Default)]
@@ -20,12 +18,10 @@ pub(crate) enum Bootstrap {
     Unknown,
     /// The broker did not answer; it is asked again in a while.
     Unanswered(Stopwatch),
-    Asked(Receiver<Result<Ends, KafkaError>>),
-    Known(Ends),
+    Asked(Question),
+    /// Behind the last record of each input that comes first.
+    Known(Offsets),
 }
-
-/// For each task the offset behind the last record of each input that comes first.
-type Ends = HashMap<TaskId, Vec<(String, i64)>>;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -47,20 +43,20 @@ impl Bootstrap {
         }
         match self {
             Self::Unanswered(since) if since.elapsed() < RETRY_INTERVAL => {}
-            Self::Unknown | Self::Unanswered(_) => *self = ask(epoch),
-            Self::Asked(answer) => match answer.try_recv() {
-                Ok(Ok(ends)) => *self = Self::Known(ends),
-                Err(TryRecvError::Empty) => {}
-                Ok(Err(error)) => {
+            Self::Unknown | Self::Unanswered(_) => *self = Self::Asked(ask(epoch)),
+            Self::Asked(question) => match question.answer() {
+                None => {}
+                Some(Ok(ends)) => *self = Self::Known(ends),
+                Some(Err(error)) => {
                     tracing::warn!(%error, "inputs wait: how much there is to be read before them cannot be found out");
                     *self = Self::Unanswered(Stopwatch::start());
                 }
-                Err(TryRecvError::Disconnected) => *self = Self::Unanswered(Stopwatch::start()),
             },
             Self::Known(ends) => {
+                let settings = &epoch.settings;
                 for (id, assigned) in epoch.tasks.iter_mut().filter(|(_, assigned)| assigned.is_ready()) {
                     let has_read = |(first, end): &(String, i64)| {
-                        assigned.inputs().any(|(topic, next)| topic == first && next >= *end)
+                        assigned.inputs().any(|(topic, next)| settings.topic(topic) == *first && next >= *end)
                     };
                     if ends.get(id).is_some_and(|ends| ends.iter().all(has_read)) {
                         released.extend(assigned.end_bootstrap().into_iter().map(|topic| (*id, topic)));
@@ -72,32 +68,13 @@ impl Bootstrap {
     }
 }
 
-/// Asks from a thread and a connection of its own: on the consumer's, every question would wait behind a fetch.
-fn ask(epoch: &Epoch) -> Bootstrap {
-    let settings = epoch.settings.clone();
-    let first = epoch.tasks.iter().filter(|(_, assigned)| assigned.is_bootstrapping()).map(|(id, assigned)| {
-        let first = assigned.inputs().map(|(topic, _)| topic).filter(|topic| !epoch.graph.is_held_back(topic));
-        (*id, first.map(str::to_string).collect())
+fn ask(epoch: &Epoch) -> Question {
+    let bootstrapping = epoch.tasks.iter().filter(|(_, assigned)| assigned.is_bootstrapping());
+    let first = bootstrapping.flat_map(|(id, assigned)| {
+        let topics = assigned.inputs().map(|(topic, _)| topic).filter(|topic| !epoch.graph.is_held_back(topic));
+        topics.map(|topic| (*id, epoch.settings.topic(topic)))
     });
-    let first: Vec<(TaskId, Vec<String>)> = first.collect();
-    let (sender, receiver) = sync_channel(1);
-    let asked = thread::Builder::new().name("bootstrap-ends".to_string()).spawn(move || {
-        // Whoever asked may have lost interest.
-        let _ = sender.send(ends(&settings, first));
-    });
-    asked.map_or(Bootstrap::Unknown, |_| Bootstrap::Asked(receiver))
-}
-
-fn ends(settings: &Settings, inputs: Vec<(TaskId, Vec<String>)>) -> Result<Ends, KafkaError> {
-    let client: BaseConsumer = settings.reader("read_committed").create()?;
-    let mut ends = Ends::new();
-    for (id, topics) in inputs {
-        for topic in topics {
-            let end = behind_last_record(&client, &settings.topic(&topic), id.partition)?;
-            ends.entry(id).or_default().push((topic, end));
-        }
-    }
-    Ok(ends)
+    Question::ask(&epoch.settings, first.collect(), behind_last_record)
 }
 
 /// The end of a partition without the markers of transactions there, past which no position ever moves.

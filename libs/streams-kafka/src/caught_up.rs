@@ -1,15 +1,11 @@
-use std::collections::HashMap;
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
-use std::thread;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
-use streams::{TaskId, Timestamp};
+use streams::Timestamp;
 
-use crate::Settings;
 use crate::clock::{Stopwatch, wall_clock};
 use crate::membership::Membership;
+use crate::question::{Offsets, Question};
 
 /// Knows which tasks have read everything that was waiting for them, which is when timers by the wall clock may fire: at
 /// assignment, and again whenever the thread did not poll for a while (a stopped process, a debugger, an outage).
@@ -25,11 +21,9 @@ pub(crate) struct CaughtUp {
 enum Ends {
     #[default]
     Unknown,
-    Asked(Receiver<Result<EndOffsets, KafkaError>>),
-    Known(EndOffsets),
+    Asked(Question),
+    Known(Offsets),
 }
-
-type EndOffsets = HashMap<TaskId, Vec<(String, i64)>>;
 
 const POLLING_GAP: Duration = Duration::from_secs(1);
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -70,17 +64,19 @@ impl CaughtUp {
         }
         match &self.ends {
             Ends::Unknown => {
-                let settings = epoch.settings.clone();
                 let inputs = epoch
                     .tasks
                     .iter()
-                    .map(|(id, assigned)| (*id, assigned.inputs().map(|(topic, _)| settings.topic(topic)).collect()));
-                self.ends = ask(settings.clone(), inputs.collect());
+                    .flat_map(|(id, assigned)| assigned.inputs().map(|(topic, _)| (*id, epoch.settings.topic(topic))));
+                let end = |client: &BaseConsumer, topic: &str, partition| {
+                    client.fetch_watermarks(topic, partition, CALL_TIMEOUT).map(|(_, end)| end)
+                };
+                self.ends = Ends::Asked(Question::ask(&epoch.settings, inputs.collect(), end));
             }
-            Ends::Asked(answer) => match answer.try_recv() {
-                Ok(Ok(ends)) => self.ends = Ends::Known(ends),
-                Err(TryRecvError::Empty) => {}
-                Ok(Err(_)) | Err(TryRecvError::Disconnected) => self.ends = Ends::Unknown,
+            Ends::Asked(question) => match question.answer() {
+                None => {}
+                Some(Ok(ends)) => self.ends = Ends::Known(ends),
+                Some(Err(_)) => self.ends = Ends::Unknown,
             },
             Ends::Known(ends) => {
                 let settings = epoch.settings.clone();
@@ -101,26 +97,4 @@ impl CaughtUp {
             }
         }
     }
-}
-
-/// Asks from a thread and a connection of its own: on the consumer's, every question would wait behind a fetch.
-fn ask(settings: Settings, inputs: Vec<(TaskId, Vec<String>)>) -> Ends {
-    let (sender, receiver) = sync_channel(1);
-    let asked = thread::Builder::new().name("end-offsets".to_string()).spawn(move || {
-        // Whoever asked may have lost interest.
-        let _ = sender.send(end_offsets(&settings, inputs));
-    });
-    asked.map_or(Ends::Unknown, |_| Ends::Asked(receiver))
-}
-
-fn end_offsets(settings: &Settings, inputs: Vec<(TaskId, Vec<String>)>) -> Result<EndOffsets, KafkaError> {
-    let client: BaseConsumer = settings.reader("read_committed").create()?;
-    let mut ends = EndOffsets::new();
-    for (id, topics) in inputs {
-        for topic in topics {
-            let (_, end) = client.fetch_watermarks(&topic, id.partition, CALL_TIMEOUT)?;
-            ends.entry(id).or_default().push((topic, end));
-        }
-    }
-    Ok(ends)
 }

@@ -36,6 +36,7 @@ mod partition;
 mod poll;
 mod producer;
 mod purge;
+mod question;
 mod restore;
 mod settings;
 mod status;

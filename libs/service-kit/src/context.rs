@@ -1,10 +1,13 @@
 use std::sync::Arc;
 
 use avro_codec::AvroRecord;
-use streams::Store;
+use axum::http::HeaderMap;
+use streams::{Store, Topic};
 use streams_kafka::Journal;
 use tokio_util::sync::CancellationToken;
 
+use crate::Gateway;
+use crate::http::{Problem, idempotency_key};
 use crate::view::{Reader, View};
 use crate::world::{self, Clock};
 
@@ -34,10 +37,14 @@ impl<O> Context<O> {
         world::new_id()
     }
 
-    /// The id that belongs to a key the client chose, such as its `Idempotency-Key`: always the same within this service,
-    /// a UUIDv5.
-    pub fn id_for(&self, key: &str) -> String {
-        world::derived_id(self.service, key)
+    /// The id of what a request makes, if the client gives none: derived from its `Idempotency-Key` (a UUIDv5, always the
+    /// same within this service), else a [new one](Self::new_id).
+    ///
+    /// # Errors
+    /// 400 where the key is [none](idempotency_key).
+    pub fn id_for(&self, headers: &HeaderMap) -> Result<String, Problem> {
+        let derived = |key: String| world::derived_id(self.service, &key);
+        Ok(idempotency_key(headers)?.map_or_else(world::new_id, derived))
     }
 
     /// The committed state of a store of the service's topology, with blocking reads, of all its instances.
@@ -47,6 +54,18 @@ impl<O> Context<O> {
     pub fn view<S: AvroRecord>(&self, store: &Store<S>) -> View<S> {
         let view = self.reader.as_ref().and_then(|reader| reader.view(store));
         view.expect("only the stores of the service's own topology can be viewed")
+    }
+
+    /// A gateway for the commands of one topic, with the store in which the topology keeps what became of them.
+    ///
+    /// # Panics
+    /// As [`view`](Self::view) and [`journal`](Self::journal).
+    pub fn gateway<C: AvroRecord, S: AvroRecord>(
+        &self,
+        commands: &'static Topic<C>,
+        decisions: &Store<S>,
+    ) -> Gateway<C, S> {
+        Gateway::new(self.journal().clone(), commands, self.view(decisions))
     }
 
     /// Where what happens outside is written first.

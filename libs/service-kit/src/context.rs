@@ -1,13 +1,11 @@
 use std::sync::Arc;
 
 use avro_codec::AvroRecord;
-use axum::http::HeaderMap;
 use streams::{Store, Topic};
 use streams_kafka::Journal;
 use tokio_util::sync::CancellationToken;
 
 use crate::Gateway;
-use crate::http::{Problem, idempotency_key};
 use crate::view::{Reader, View};
 use crate::world::{self, Clock};
 
@@ -32,21 +30,6 @@ impl<O> Context<O> {
         world::now
     }
 
-    /// An id that nobody else has: a UUIDv7, so that ids sort by the time they were made.
-    pub fn new_id(&self) -> String {
-        world::new_id()
-    }
-
-    /// The id of what a request makes, if the client gives none: derived from its `Idempotency-Key` (a UUIDv5, always the
-    /// same within this service), else a [new one](Self::new_id).
-    ///
-    /// # Errors
-    /// 400 where the key is [none](idempotency_key).
-    pub fn id_for(&self, headers: &HeaderMap) -> Result<String, Problem> {
-        let derived = |key: String| world::derived_id(self.service, &key);
-        Ok(idempotency_key(headers)?.map_or_else(world::new_id, derived))
-    }
-
     /// The committed state of a store of the service's topology, with blocking reads, of all its instances.
     ///
     /// # Panics
@@ -65,7 +48,7 @@ impl<O> Context<O> {
         commands: &'static Topic<C>,
         decisions: &Store<S>,
     ) -> Gateway<C, S> {
-        Gateway::new(self.journal().clone(), commands, self.view(decisions))
+        Gateway::new(self.service, self.journal().clone(), commands, self.view(decisions))
     }
 
     /// Where what happens outside is written first.

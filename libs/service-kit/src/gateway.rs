@@ -5,8 +5,9 @@ use streams::Topic;
 use streams_kafka::{Journal, JournalError, ViewError};
 use tokio::time::{sleep, timeout};
 
-use crate::http::{Call, Problem, RETRY_AFTER, Timeout};
+use crate::http::{BlockingRead, Call, IdempotencyKey, Problem, RETRY_AFTER};
 use crate::view::View;
+use crate::world;
 
 /// The front of a service that journals each command before it decides on it (command sourcing: "Designing Event-Driven
 /// Systems", chapter 7), and answers when the decision is committed.
@@ -15,14 +16,31 @@ use crate::view::View;
 /// command has a key, under which the store has what became of it, and under which it is repeated.
 #[derive(Debug)]
 pub struct Gateway<C: 'static, S> {
+    service: &'static str,
     journal: Journal,
     commands: &'static Topic<C>,
     decisions: View<S>,
 }
 
 impl<C: AvroRecord, S: AvroRecord> Gateway<C, S> {
-    pub(crate) fn new(journal: Journal, commands: &'static Topic<C>, decisions: View<S>) -> Self {
-        Self { journal, commands, decisions }
+    pub(crate) fn new(
+        service: &'static str,
+        journal: Journal,
+        commands: &'static Topic<C>,
+        decisions: View<S>,
+    ) -> Self {
+        Self { service, journal, commands, decisions }
+    }
+
+    /// The id of what a command makes, where the client gives none: derived from its key (a UUIDv5, always the same within
+    /// this service), else one that nobody else has (a UUIDv7).
+    pub fn id_for(&self, IdempotencyKey(key): IdempotencyKey) -> String {
+        key.map_or_else(world::new_id, |key| world::derived_id(self.service, &key))
+    }
+
+    /// An id that nobody else has, for a command that has to be told from others with the same key.
+    pub fn new_id(&self) -> String {
+        world::new_id()
     }
 
     /// Journals a command, and waits until `decided` finds the decision in what the store has under the command's key.
@@ -51,6 +69,14 @@ impl<C: AvroRecord, S: AvroRecord> Gateway<C, S> {
         }
     }
 
+    /// Answers a blocking read of a decision, as [`View::read`] does.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub async fn read<R>(&self, read: &BlockingRead, choose: impl FnMut(S) -> Option<R>) -> Result<R, Problem> {
+        self.decisions.read(read, choose).await
+    }
+
     async fn append(&self, call: &Call, key: &str, command: &C) -> Result<(), Problem> {
         let traceparent = call.trace.traceparent();
         match self.journal.append(self.commands, command, call.received_at, Some(&traceparent)).await {
@@ -67,18 +93,13 @@ impl<C: AvroRecord, S: AvroRecord> Gateway<C, S> {
 }
 
 impl<S: AvroRecord> View<S> {
-    /// Answers a blocking read: what `choose` makes of the value of `key`, as soon as it makes something of it.
+    /// Answers a blocking read: what `choose` makes of the value under the id, as soon as it makes something of it.
     ///
     /// # Errors
     /// 504: there was nothing in time. 404: there is nothing, and the client does not wait. 503: it does not wait, and
-    /// nobody serves the key at the moment.
-    pub async fn read<R>(
-        &self,
-        key: &str,
-        within: Timeout,
-        mut choose: impl FnMut(S) -> Option<R>,
-    ) -> Result<R, Problem> {
-        let within = within.duration();
+    /// nobody serves the id at the moment.
+    pub async fn read<R>(&self, read: &BlockingRead, mut choose: impl FnMut(S) -> Option<R>) -> Result<R, Problem> {
+        let (key, within) = (&read.id, read.timeout.duration());
         let found = if within.is_zero() {
             let found = self.get(key).await.map(|value| value.and_then(choose));
             found.transpose().ok_or_else(|| Problem::not_found("There is nothing to show of this yet."))?
@@ -90,5 +111,13 @@ impl<S: AvroRecord> View<S> {
             ViewError::NotServed => Problem::unavailable("The partition is changing hands.", RETRY_AFTER),
             error => Problem::internal(error),
         })
+    }
+}
+
+// Derived, it would ask commands and decisions to be Clone, which nobody needs.
+impl<C, S> Clone for Gateway<C, S> {
+    fn clone(&self) -> Self {
+        let Self { service, journal, commands, decisions } = self;
+        Self { service, journal: journal.clone(), commands, decisions: decisions.clone() }
     }
 }

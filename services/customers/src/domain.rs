@@ -18,7 +18,7 @@ pub struct Decision {
 }
 
 /// The latest decisions on one customer, for the clients that wait for them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Decisions {
     pub latest: Vec<Decision>,
 }

@@ -1,13 +1,11 @@
 mod body;
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use service_kit::http::{
-    Call, CommandRefusal, JsonBody, PathId, Precondition, Problem, ReadRefusal, Timeout, etag, is_known,
+    BlockingRead, Call, CommandRefusal, PathId, Precondition, Problem, ReadRefusal, etag, is_known,
 };
 use service_kit::{Context, Gateway, View};
 use shared_schemas::{CUSTOMER_REQUESTS, Customer, CustomerRequested};
@@ -19,35 +17,24 @@ use crate::domain::{self, Decisions};
 use crate::options::Options;
 use crate::topology::{DECISIONS, customers};
 
+#[derive(Clone)]
 struct Customers {
-    context: Context<Options>,
-    gateway: Gateway<CustomerRequested, Decisions>,
+    changes: Gateway<CustomerRequested, Decisions>,
     view: View<Customer>,
 }
 
 pub fn router(context: &Context<Options>) -> OpenApiRouter {
-    let customers = Customers {
-        context: context.clone(),
-        gateway: context.gateway(&CUSTOMER_REQUESTS, &DECISIONS),
-        view: context.view(&customers()),
-    };
-    OpenApiRouter::new().routes(routes!(put, get)).with_state(Arc::new(customers))
+    let changes = context.gateway(&CUSTOMER_REQUESTS, &DECISIONS);
+    let customers = Customers { changes, view: context.view(&customers()) };
+    OpenApiRouter::new().routes(routes!(put, get)).with_state(customers)
 }
 
 /// Creates a customer, or changes it from the version that the client has seen
 ///
 /// The request is journaled, then decided. Of all who change the same version one succeeds; the others are told how the
 /// customer is now.
-#[utoipa::path(
-    put, path = "/v1/customers/{id}",
-    request_body = NewCustomer,
-    params(
-        ("id" = i64, Path, description = "The customer's id, 1 or more"),
-        Call,
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of the version to change, `*` for any"),
-        ("If-None-Match" = Option<String>, Header, description = "`*`: create the customer, do not change it"),
-    ),
-    responses(
+#[utoipa::path(put, path = "/v1/customers/{id}", request_body = NewCustomer, params(PathId, Precondition, Call),
+    responses(CommandRefusal,
         (status = 200, description = "The customer is changed", body = CustomerDocument,
             headers(("ETag" = String, description = "The new version"))),
         (status = 201, description = "The customer is created", body = CustomerDocument,
@@ -59,28 +46,25 @@ pub fn router(context: &Context<Options>) -> OpenApiRouter {
             headers(("ETag" = String, description = "The current version, if there is one"))),
         (status = 428, description = "There is neither `If-Match` nor `If-None-Match`",
             body = Problem, content_type = "application/problem+json"),
-        CommandRefusal,
     ),
 )]
 async fn put(
-    State(customers): State<Arc<Customers>>,
+    State(customers): State<Customers>,
     PathId(id): PathId,
+    precondition: Precondition,
     call: Call,
-    headers: HeaderMap,
-    body: JsonBody,
 ) -> Result<Response, Problem> {
-    let number = number(&id)?;
-    let precondition = Precondition::required(&headers)?;
-    let bytes = body.bytes().to_vec();
-    let request_id = customers.context.new_id();
-    let request = NewCustomer::read(body)?.requested(number, request_id, precondition, bytes, call.received_at);
+    let request =
+        NewCustomer::read(&call.body)?.requested(&call, number(&id)?, precondition, customers.changes.new_id());
     let location = [(header::LOCATION, format!("/v1/customers/{id}"))];
-    match customers.gateway.submit(&call, &request, |decisions| decisions.on(&request.request_id)).await? {
+    match customers.changes.submit(&call, &request, |decisions| decisions.on(&request.request_id)).await? {
         Some(decision) if decision.is_accepted => {
             let customer = domain::requested(&request, decision.version);
-            let answer = ([etag(decision.version)], Json(CustomerDocument::from(customer)));
-            let is_new = decision.version == 1;
-            Ok(if is_new { (StatusCode::CREATED, location, answer).into_response() } else { answer.into_response() })
+            let answer = ([etag(customer.version)], Json(CustomerDocument::from(customer)));
+            match decision.version {
+                1 => Ok((StatusCode::CREATED, location, answer).into_response()),
+                _ => Ok(answer.into_response()),
+            }
         }
         Some(_) => Err(customers.not_as_expected(&id).await),
         None => Ok((StatusCode::ACCEPTED, location).into_response()),
@@ -88,34 +72,22 @@ async fn put(
 }
 
 /// A customer as soon as it exists
-#[utoipa::path(
-    get, path = "/v1/customers/{id}",
-    params(
-        ("id" = i64, Path, description = "The customer's id, 1 or more"),
-        Timeout,
-        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the version that is known already"),
-    ),
-    responses(
+#[utoipa::path(get, path = "/v1/customers/{id}",
+    params(BlockingRead,
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the version that is known already")),
+    responses(ReadRefusal,
         (status = 200, description = "The customer", body = CustomerDocument,
             headers(("ETag" = String, description = "The version"))),
-        (status = 304, description = "The customer is in the version that is known already"),
-        ReadRefusal,
-    ),
+        (status = 304, description = "The customer is in the version that is known already")),
 )]
-async fn get(
-    State(customers): State<Arc<Customers>>,
-    PathId(id): PathId,
-    timeout: Timeout,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    number(&id)?;
-    let customer = customers.view.read(&id, timeout, Some).await?;
+async fn get(State(customers): State<Customers>, headers: HeaderMap, read: BlockingRead) -> Result<Response, Problem> {
+    number(&read.id)?;
+    let customer = customers.view.read(&read, Some).await?;
     let tag = [etag(customer.version)];
-    Ok(if is_known(&headers, customer.version) {
-        (StatusCode::NOT_MODIFIED, tag).into_response()
-    } else {
-        (tag, Json(CustomerDocument::from(customer))).into_response()
-    })
+    if is_known(&headers, customer.version) {
+        return Ok((StatusCode::NOT_MODIFIED, tag).into_response());
+    }
+    Ok((tag, Json(CustomerDocument::from(customer))).into_response())
 }
 
 impl Customers {

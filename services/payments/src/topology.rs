@@ -10,16 +10,14 @@ pub const PAYMENT_STORE: Store<Payment> = Store::new("payments");
 /// Hears requests; says every payment, once.
 pub fn topology(_: &Options) -> Topology {
     let topology = Topology::new("payments");
-    topology
-        .stream(&PAYMENT_REQUESTS)
-        .process(&PAYMENT_STORE, |request, payments| {
-            let payment = domain::receive(payments.get(request.key).as_ref(), &request);
-            if let Some(payment) = &payment {
-                payments.put(request.key, payment);
-            }
-            payment
-        })
-        .to(&PAYMENTS);
+    let received = topology.stream(&PAYMENT_REQUESTS).process(&PAYMENT_STORE, |request, payments| {
+        let payment = domain::receive(payments.get(request.key).as_ref(), &request);
+        if let Some(payment) = &payment {
+            payments.put(request.key, payment);
+        }
+        payment
+    });
+    received.to(&PAYMENTS);
     topology
 }
 

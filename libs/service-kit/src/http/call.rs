@@ -1,13 +1,13 @@
 use std::time::Duration;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use streams::Timestamp;
+use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::{RefOr, Required, Schema};
 use utoipa::{IntoParams, PartialSchema};
 
-use super::{Parameters, Problem, TraceContext, prefers};
+use super::{JsonBody, Parameters, PathId, Problem, TraceContext, prefers};
 use crate::world;
 
 /// When to come again after a 503 that will soon be over.
@@ -18,7 +18,7 @@ pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeout(Duration);
 
-/// What a client says of the command that its request is, beside the command itself.
+/// A request that is a command: what the client wants, in its [body](JsonBody), and how it wants to be answered.
 ///
 /// As parameters of an operation (`params(Call)`) it describes `timeout` and `Prefer`.
 #[derive(Clone, Debug)]
@@ -31,6 +31,17 @@ pub struct Call {
     pub trace: TraceContext,
     /// When it was received.
     pub received_at: Timestamp,
+    /// The command itself.
+    pub body: JsonBody,
+}
+
+/// A request that is a blocking read of one thing, by the `id` in its path.
+#[derive(Clone, Debug)]
+pub struct BlockingRead {
+    /// What is asked for.
+    pub id: String,
+    /// How long it is waited for.
+    pub timeout: Timeout,
 }
 
 impl Timeout {
@@ -56,37 +67,56 @@ impl<S: Sync> FromRequestParts<S> for Timeout {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Call {
+impl<S: Send + Sync> FromRequest<S> for Call {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        let received_at = world::now();
+        let (mut parts, body) = request.into_parts();
+        let timeout = Timeout::from_request_parts(&mut parts, state).await?;
+        let Ok(trace) = TraceContext::from_request_parts(&mut parts, state).await;
+        let responds_async = prefers(&parts.headers, "respond-async");
+        let body = JsonBody::from_request(Request::from_parts(parts, body), state).await?;
+        Ok(Self { timeout, responds_async, trace, received_at, body })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for BlockingRead {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let Ok(trace) = TraceContext::from_request_parts(parts, state).await;
-        Ok(Self {
-            timeout: Timeout::from_request_parts(parts, state).await?,
-            responds_async: prefers(&parts.headers, "respond-async"),
-            trace,
-            received_at: world::now(),
-        })
+        let PathId(id) = PathId::from_request_parts(parts, state).await?;
+        Ok(Self { id, timeout: Timeout::from_request_parts(parts, state).await? })
     }
 }
 
 impl IntoParams for Timeout {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let description = "Milliseconds to wait, at most 60000, and 10000 unless given; 0 does not wait";
-        vec![optional("timeout", ParameterIn::Query, Option::<u64>::schema(), description)]
+        let parameter = ParameterBuilder::new().name("timeout").parameter_in(ParameterIn::Query);
+        let parameter = parameter.required(Required::False).description(Some(description));
+        vec![parameter.schema(Some(Option::<u64>::schema())).build()]
     }
 }
 
 impl IntoParams for Call {
     fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let description = "`respond-async`: do not wait for the decision";
         let mut parameters = Timeout::into_params(place);
-        parameters.push(optional("Prefer", ParameterIn::Header, Option::<String>::schema(), description));
+        parameters.push(header("Prefer", "`respond-async`: do not wait for the decision"));
         parameters
     }
 }
 
-fn optional(name: &str, place: ParameterIn, schema: RefOr<Schema>, description: &str) -> Parameter {
-    let parameter = ParameterBuilder::new().name(name).parameter_in(place).required(Required::False);
-    parameter.description(Some(description)).schema(Some(schema)).build()
+impl IntoParams for BlockingRead {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let mut parameters = PathId::into_params(&place);
+        parameters.extend(Timeout::into_params(place));
+        parameters
+    }
+}
+
+/// An optional header, as a parameter of an operation.
+pub(super) fn header(name: &str, description: &str) -> Parameter {
+    let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header).required(Required::False);
+    parameter.description(Some(description)).schema(Some(Option::<String>::schema())).build()
 }

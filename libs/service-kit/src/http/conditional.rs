@@ -1,10 +1,18 @@
+use axum::extract::FromRequestParts;
 use axum::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use super::Problem;
+use super::call::header;
 
 /// What must hold of what is there for a change to be made: the client's side of optimistic concurrency (RFC 9110,
 /// section 13.1). The entity tag of a version is its number in quotes.
+///
+/// A request without one is refused with 428 (RFC 6585, section 3). One whose tag is of no version that ever was, or weak,
+/// with 412, since a weak tag matches nothing here. One with several, or that says something else, with 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precondition {
     /// `If-None-Match: *`: nothing is there.
@@ -16,12 +24,7 @@ pub enum Precondition {
 }
 
 impl Precondition {
-    /// The one precondition of a request that has to have one.
-    ///
-    /// # Errors
-    /// 428 where there is none (RFC 6585, section 3). 412 where the tag is of no version that ever was, or weak, since a weak
-    /// tag matches nothing here. 400 where there are several, or one that says something else.
-    pub fn required(headers: &HeaderMap) -> Result<Self, Problem> {
+    fn required(headers: &HeaderMap) -> Result<Self, Problem> {
         match (only(headers, &IF_MATCH)?, only(headers, &IF_NONE_MATCH)?) {
             (Some("*"), None) => Ok(Self::Present),
             (Some(tag), None) if !is_one_tag(tag) => {
@@ -41,6 +44,23 @@ impl Precondition {
                 Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, detail))
             }
         }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Precondition {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Self::required(&parts.headers)
+    }
+}
+
+impl IntoParams for Precondition {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![
+            header("If-Match", "The `ETag` of the version to change, `*` for any"),
+            header("If-None-Match", "`*`: create what is not there, and change nothing"),
+        ]
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an HTTP service needs besides its handlers: a [`Server`] that bounds what a client can cost, [`Problem`] documents,
-//! strict [bodies](JsonBody) and [parameters](Parameters), how long a client [waits](Timeout), the [`Precondition`] of a
-//! change, the [`TraceContext`], and the page that [documents](document) it.
+//! strict [bodies](JsonBody) and [parameters](Parameters), [commands](Call), [blocking reads](BlockingRead), the
+//! [`Precondition`] of a change, the [`TraceContext`], and the page that [documents](document) it.
 
 mod call;
 mod conditional;
@@ -17,9 +17,9 @@ mod trace;
 mod values;
 
 pub(crate) use call::RETRY_AFTER;
-pub use call::{Call, Timeout};
+pub use call::{BlockingRead, Call, Timeout};
 pub use conditional::{Precondition, etag, is_known};
-pub use headers::{idempotency_key, prefers};
+pub use headers::{IdempotencyKey, prefers};
 pub use json::{Fields, JsonBody, int32, int64, number, text};
 pub use limits::Limits;
 pub use openapi::document;

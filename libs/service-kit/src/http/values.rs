@@ -6,6 +6,9 @@ use serde_json::value::RawValue;
 use streams::Timestamp;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::{IntoParams, PartialSchema};
 
 use super::{Problem, text};
 
@@ -20,6 +23,13 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
         let path = Path::<String>::from_request_parts(parts, state).await;
         let Path(id) = path.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
         checked(id).map(Self).map_err(|detail| Problem::invalid_parameter("id", detail))
+    }
+}
+
+impl IntoParams for PathId {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let parameter = ParameterBuilder::new().name("id").parameter_in(ParameterIn::Path).required(Required::True);
+        vec![parameter.schema(Some(String::schema())).build()]
     }
 }
 

@@ -1,7 +1,6 @@
 use serde::Serialize;
-use service_kit::http::{JsonBody, Precondition, Problem, text};
+use service_kit::http::{Call, JsonBody, Precondition, Problem, text};
 use shared_schemas::{Customer, CustomerLevel, CustomerRequested};
-use streams::Timestamp;
 use utoipa::ToSchema;
 
 /// The most characters of each field. An address for mail is no longer than the protocol allows (RFC 5321, section
@@ -48,7 +47,7 @@ pub struct CustomerDocument {
 }
 
 impl NewCustomer {
-    pub fn read(body: JsonBody) -> Result<Self, Problem> {
+    pub fn read(body: &JsonBody) -> Result<Self, Problem> {
         body.read(|fields| Self {
             first_name: fields.required("firstName", |json| line(json, NAME)),
             last_name: fields.required("lastName", |json| line(json, NAME)),
@@ -59,16 +58,9 @@ impl NewCustomer {
     }
 
     /// The event to journal.
-    pub fn requested(
-        self,
-        id: i64,
-        request_id: String,
-        precondition: Precondition,
-        body: Vec<u8>,
-        at: Timestamp,
-    ) -> CustomerRequested {
+    pub fn requested(self, call: &Call, id: i64, precondition: Precondition, request_id: String) -> CustomerRequested {
         CustomerRequested {
-            body,
+            body: call.body.bytes().to_vec(),
             id,
             request_id,
             expected_version: match precondition {
@@ -81,7 +73,7 @@ impl NewCustomer {
             email: self.email,
             address: self.address,
             level: self.level,
-            requested_at: at,
+            requested_at: call.received_at,
         }
     }
 }
@@ -96,11 +88,10 @@ impl From<Customer> for CustomerDocument {
 /// Reads one line of text that says something. A line break would have a meaning of its own in the head of a mail.
 fn line(json: &str, most: usize) -> Result<String, String> {
     let line = text(json)?;
-    if !line.trim().is_empty() && line.chars().count() <= most && !line.chars().any(char::is_control) {
-        Ok(line)
-    } else {
-        Err(format!("must be one line of 1 to {most} characters, and not only spaces"))
-    }
+    let is_one = line.chars().count() <= most && !line.chars().any(char::is_control);
+    Some(line)
+        .filter(|line| is_one && !line.trim().is_empty())
+        .ok_or_else(|| format!("must be one line of 1 to {most} characters, and not only spaces"))
 }
 
 /// Whether an address exists shows when it is written to; here it only has to look like one.

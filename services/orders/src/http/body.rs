@@ -1,9 +1,8 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
-use service_kit::http::{JsonBody, Problem, exact, id, int32, int64, number, rfc3339, text};
+use service_kit::http::{Call, JsonBody, Problem, exact, id, int32, int64, number, rfc3339, text};
 use shared_schemas::money::{amount, currency, minor_units};
 use shared_schemas::{Order, OrderRequested, OrderState};
-use streams::Timestamp;
 use utoipa::ToSchema;
 
 /// What a client sends to place an order.
@@ -55,7 +54,7 @@ pub struct OrderDocument {
 
 impl NewOrder {
     /// Refuses only what cannot be represented; what is merely bad business is for the checks to judge.
-    pub fn read(body: JsonBody) -> Result<Self, Problem> {
+    pub fn read(body: &JsonBody) -> Result<Self, Problem> {
         body.read(|fields| {
             let currency = fields.optional("currency", |json| currency(text(json)?));
             let currency = currency.unwrap_or_else(|| "USD".to_string());
@@ -75,16 +74,16 @@ impl NewOrder {
     }
 
     /// The event to journal.
-    pub fn requested(self, body: Vec<u8>, fallback_id: String, at: Timestamp) -> OrderRequested {
+    pub fn requested(self, call: &Call, fallback_id: String) -> OrderRequested {
         OrderRequested {
-            body,
+            body: call.body.bytes().to_vec(),
             order_id: self.id.unwrap_or(fallback_id),
             customer_id: self.customer_id,
             product: self.product,
             quantity: self.quantity,
             price_minor: self.price,
             currency: self.currency.unwrap_or_default(),
-            requested_at: at,
+            requested_at: call.received_at,
         }
     }
 }

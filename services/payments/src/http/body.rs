@@ -1,9 +1,8 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
-use service_kit::http::{JsonBody, Problem, exact, id, number, rfc3339, text};
+use service_kit::http::{Call, JsonBody, Problem, exact, id, number, rfc3339, text};
 use shared_schemas::money::{amount, currency, minor_units};
 use shared_schemas::{Payment, PaymentRequested};
-use streams::Timestamp;
 use utoipa::ToSchema;
 
 /// What a client sends to pay for an order.
@@ -42,7 +41,7 @@ pub struct PaymentDocument {
 impl NewPayment {
     /// Nobody judges payments later, as the checks do orders: an amount of nothing or less is refused here. Whether there
     /// is such an order is not asked; a payment may be faster than its order.
-    pub fn read(body: JsonBody) -> Result<Self, Problem> {
+    pub fn read(body: &JsonBody) -> Result<Self, Problem> {
         body.read(|fields| {
             let currency = fields.optional("currency", |json| currency(text(json)?));
             let currency = currency.unwrap_or_else(|| "USD".to_string());
@@ -59,14 +58,14 @@ impl NewPayment {
     }
 
     /// The event to journal.
-    pub fn requested(self, body: Vec<u8>, fallback_id: String, at: Timestamp) -> PaymentRequested {
+    pub fn requested(self, call: &Call, fallback_id: String) -> PaymentRequested {
         PaymentRequested {
-            body,
+            body: call.body.bytes().to_vec(),
             id: self.id.unwrap_or(fallback_id),
             order_id: self.order_id,
             amount_minor: self.amount,
             currency: self.currency.unwrap_or_default(),
-            requested_at: at,
+            requested_at: call.received_at,
         }
     }
 }

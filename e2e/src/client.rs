@@ -228,7 +228,7 @@ impl Answer {
     }
 }
 
-async fn answer(request: RequestBuilder) -> anyhow::Result<Answer> {
+pub(crate) async fn answer(request: RequestBuilder) -> anyhow::Result<Answer> {
     let response = request.send().await?;
     let (status, headers) = (response.status(), response.headers().clone());
     let body = response.bytes().await?;

@@ -2,6 +2,7 @@
 //! at through their topics. Nothing here knows how a service is made.
 //!
 //! - [`OrdersClient`] is a client of the orders service; one that repeats what was not acknowledged, as it is told to.
+//! - [`Gateway`] is any instance with an HTTP interface, such as one of payments or customers.
 //! - [`Topics`] reads what the services have said to each other, with the schemas the registry has.
 //! - [`violations`] looks through all of it for what must never be.
 //! - [`Tap`] keeps what they have said to themselves, and [`disagreements`] holds all of it against a plain fold.
@@ -13,6 +14,7 @@
 mod audit;
 mod client;
 mod fold;
+mod gateway;
 mod readings;
 mod tap;
 mod topics;
@@ -21,6 +23,7 @@ mod witness;
 pub use audit::{Log, violations};
 pub use client::{ANSWERED_WITHIN, Answer, NewOrder, OrderDocument, OrdersClient};
 pub use fold::{Heard, broken_promises, disagreements};
+pub use gateway::Gateway;
 pub use readings::{Reading, Shown, wrong_answers};
 pub use tap::Tap;
 pub use topics::{Event, Topics};

@@ -64,7 +64,8 @@ impl Ground {
         let stack = doing("the stack is up", || Ok(builder.interrupt(interrupt.clone()).start()?))?;
         let addresses = stack.addresses();
         let bootstrap = addresses.kafka_bootstrap;
-        let shop = Shop::at(addresses.services.into_iter().filter_map(|instance| instance.url).collect())?;
+        let orders = addresses.services.into_iter().filter(|instance| instance.service == "orders");
+        let shop = Shop::at(orders.filter_map(|instance| instance.url).collect())?;
         let warm_up = Pace { per_second: 100, starts: 300 };
         let ground = Self { stack, shop, bootstrap, interrupt, warm_up, checks };
         ground.create_topics(&["warm-up".to_string()], 1)?;

@@ -1,4 +1,5 @@
-//! What the services say to each other: every event as a Rust type, every public topic as a typed constant.
+//! What the services say to each other: every event as a Rust type, every topic as a typed constant; the journals of
+//! gateways too, though those of payments and customers are private to them.
 //!
 //! The `.avsc` files in `avro/` are the source, and their text is what is registered. Each Rust type here stands for one
 //! of them; tests hold the two together, and hold each schema compatible with every version in `avro/history/`.
@@ -17,10 +18,10 @@ mod payments;
 mod stock;
 mod validations;
 
-pub use customers::{CUSTOMERS, Customer, CustomerLevel};
+pub use customers::{CUSTOMER_REQUESTS, CUSTOMERS, Customer, CustomerLevel, CustomerRequested};
 pub use mail::{ORDERS_BRONZE, ORDERS_GOLD, ORDERS_PLATINUM, ORDERS_SILVER, OrderEnriched};
 pub use orders::{ORDER_EXPIRATIONS, ORDER_REQUESTS, ORDERS, Order, OrderExpired, OrderRequested, OrderState};
-pub use payments::{PAYMENTS, Payment};
+pub use payments::{PAYMENT_REQUESTS, PAYMENTS, Payment, PaymentRequested};
 pub use stock::{STOCK_MOVEMENTS, StockLevel, StockMoved, StockMovementKind, WAREHOUSE_INVENTORY};
 pub use validations::{CheckResult, ORDER_DETAILS_VALIDATIONS, OrderValidation, order_validations};
 
@@ -35,7 +36,9 @@ pub fn topics() -> Vec<TopicDeclaration> {
         ORDER_DETAILS_VALIDATIONS.declaration(),
         STOCK_MOVEMENTS.declaration(),
         WAREHOUSE_INVENTORY.declaration(),
+        PAYMENT_REQUESTS.declaration(),
         PAYMENTS.declaration(),
+        CUSTOMER_REQUESTS.declaration(),
         CUSTOMERS.declaration(),
         ORDERS_PLATINUM.declaration(),
         ORDERS_GOLD.declaration(),

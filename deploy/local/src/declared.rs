@@ -21,6 +21,11 @@ pub(crate) const PARTS: &[Declaration] = &[
     instance("fraud-1", "fraud", 1, None, 18290),
     service("inventory", None, 18380),
     instance("inventory-1", "inventory", 1, None, 18390),
+    service("payments", Some(8480), 18480),
+    instance("payments-1", "payments", 1, Some(8490), 18490),
+    service("customers", Some(8580), 18580),
+    instance("customers-1", "customers", 1, Some(8590), 18590),
+    step("seed-customers", "millrace-seed-customers", &["customers"], Describe::NotPassed),
 ];
 
 /// One part of the stack.

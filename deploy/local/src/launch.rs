@@ -41,7 +41,11 @@ impl Launch {
 
     /// Where the infrastructure is reached, under the names all our programs know.
     pub(crate) fn connections(self, site: &Site) -> Self {
-        let addresses = Addresses { services: Vec::new(), ..site.addresses() };
+        self.addresses(&Addresses { services: Vec::new(), ..site.addresses() })
+    }
+
+    /// Where all of these are reached, the services too.
+    pub(crate) fn addresses(self, addresses: &Addresses) -> Self {
         addresses.environment().into_iter().fold(self, |launch, (name, value)| launch.environment(&name, value))
     }
 

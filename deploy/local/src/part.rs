@@ -255,7 +255,7 @@ impl Part {
             Kind::Step { binary, describe } => {
                 let described = site.services().into_iter().filter(|_| *describe == Describe::Passed);
                 let files = described.map(|service| format!("--describe={}", site.description(service).display()));
-                Launch::new(site.binary(binary)).arguments(files).connections(site)
+                Launch::new(site.binary(binary)).arguments(files).addresses(&site.addresses())
             }
             Kind::Service { service, instance, http_port, .. } => {
                 let name = self.name();

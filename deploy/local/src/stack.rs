@@ -150,14 +150,17 @@ impl Builder {
         }
         let stack = self.lay_out(parts, installation, fixed_ports)?;
         stack.describe_services()?;
-        let started: Vec<&Part> = stack.parts.iter().filter(|part| !self.leaves_out(part)).collect();
+        let started: Vec<&Part> = stack.parts.iter().filter(|part| !self.leaves_out(part, &stack.parts)).collect();
         start_all(&started, &self.progress, &self.interrupt)?;
         Ok(stack)
     }
 
-    fn leaves_out(&self, part: &Part) -> bool {
+    /// A step is left out with a part that it needs: it would ask in vain.
+    fn leaves_out(&self, part: &Part, all: &[Part]) -> bool {
+        let mut needs = all.iter().filter(|other| part.needs().contains(&other.name()));
         self.without.iter().any(|name| name == part.name())
             || self.without_services.iter().any(|service| part.service() == Some(service))
+            || part.is_step() && needs.any(|need| self.leaves_out(need, all))
     }
 
     /// The ports that have to have a certain number, all of them free.

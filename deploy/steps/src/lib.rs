@@ -1,5 +1,6 @@
 //! The steps between an empty broker and a running system: `millrace-topics` creates the topics, `millrace-schemas`
-//! registers the schemas, `millrace-seed` writes the data of the demo. Each can be repeated; none changes what is there.
+//! registers the schemas, `millrace-seed` writes the stock of the demo; and one behind it, `millrace-seed-customers`. Each
+//! can be repeated; none changes what is there.
 //!
 //! What topics and schemas there are follows from two sources and nothing else: the public topics declared in
 //! `shared-schemas`, and what each service says of itself (`<service> describe`).

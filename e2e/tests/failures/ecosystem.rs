@@ -17,6 +17,7 @@ pub struct Ecosystem {
     _turn: MutexGuard<'static, ()>,
 }
 
+/// The services that an order passes through.
 pub const SERVICES: [&str; 4] = ["orders", "order-details", "fraud", "inventory"];
 
 /// The checks an order has to pass.
@@ -50,7 +51,7 @@ impl Ecosystem {
 
     /// Where the instances of orders are reached.
     pub fn orders_urls(&self) -> Vec<String> {
-        self.services().filter_map(Part::url).collect()
+        self.services().filter(|part| part.service() == Some("orders")).filter_map(Part::url).collect()
     }
 
     /// Sees an order through, whatever connections the client has lost meanwhile.

@@ -7,7 +7,9 @@ use serde_json::Value;
 use shared_schemas::WAREHOUSE_INVENTORY;
 use test_kit::eventually;
 
-use crate::ecosystem::{Ecosystem, SERVICES};
+use crate::ecosystem::Ecosystem;
+
+const SERVICES: [&str; 6] = ["orders", "order-details", "fraud", "inventory", "payments", "customers"];
 
 /// How long a service may take to notice what came, or did not.
 const NOTICED_WITHIN: Duration = Duration::from_secs(30);

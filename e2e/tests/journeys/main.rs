@@ -1,14 +1,16 @@
 //! One whole stack, as a user starts it, and what a user does with it. Nothing breaks here, so that all tests share it.
 
 mod checks;
+mod customers;
 mod instances;
 mod orders;
+mod payments;
 mod seed;
 mod traces;
 
 use std::sync::OnceLock;
 
-use e2e::{ANSWERED_WITHIN, OrdersClient, Topics};
+use e2e::{ANSWERED_WITHIN, Gateway, OrdersClient, Topics};
 use local::{Addresses, Stack};
 
 /// The running ecosystem, as one test sees it.
@@ -17,6 +19,9 @@ struct Ecosystem {
     orders: OrdersClient,
     /// One that asks always the same, for each instance.
     instances: Vec<OrdersClient>,
+    /// The instances of the others that have an HTTP interface.
+    payments: Vec<Gateway>,
+    customers: Vec<Gateway>,
     topics: Topics,
 }
 
@@ -28,6 +33,8 @@ fn ecosystem() -> anyhow::Result<Ecosystem> {
     Ok(Ecosystem {
         orders: OrdersClient::of_instances(&urls, ANSWERED_WITHIN)?,
         instances: urls.iter().map(|url| OrdersClient::new(url)).collect::<Result<_, _>>()?,
+        payments: Gateway::instances(&addresses, "payments")?,
+        customers: Gateway::instances(&addresses, "customers")?,
         topics: Topics::of(&addresses)?,
     })
 }

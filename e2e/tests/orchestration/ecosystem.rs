@@ -1,7 +1,8 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use e2e::{NewOrder, OrderDocument, OrdersClient, Topics};
+use anyhow::Context;
+use e2e::{Gateway, NewOrder, OrderDocument, OrdersClient, Topics};
 use local::{Builder, Part, Stack};
 use reqwest::StatusCode;
 use shared_schemas::{
@@ -16,6 +17,8 @@ use tokio::sync::{Mutex, MutexGuard};
 /// A running stack, as one test sees it.
 pub struct Ecosystem {
     pub orders: OrdersClient,
+    pub payments: Gateway,
+    pub customers: Gateway,
     pub topics: Topics,
 }
 
@@ -65,7 +68,14 @@ pub fn shared() -> anyhow::Result<Ecosystem> {
 impl Ecosystem {
     fn of(stack: &Stack) -> anyhow::Result<Self> {
         let url = stack.part("orders").url().expect("orders has an HTTP interface");
-        Ok(Self { orders: OrdersClient::new(&url)?, topics: Topics::of(&stack.addresses())? })
+        let addresses = stack.addresses();
+        let gateway = |service| Gateway::instances(&addresses, service)?.pop().context("it has an HTTP interface");
+        Ok(Self {
+            orders: OrdersClient::new(&url)?,
+            payments: gateway("payments")?,
+            customers: gateway("customers")?,
+            topics: Topics::of(&addresses)?,
+        })
     }
 
     /// Places an order, and waits for its verdict.

@@ -4,8 +4,10 @@
 //! Tests that break nothing share one stack, and have customers and products of their own. Those that need another stack
 //! start one, and take turns.
 
+mod changing_customers;
 mod ecosystem;
 mod expiry;
+mod paying;
 mod repeating;
 mod restarting;
 mod spending;

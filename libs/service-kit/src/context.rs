@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
 use avro_codec::AvroRecord;
-use streams::Store;
+use streams::{Store, Topic};
 use streams_kafka::Journal;
 use tokio_util::sync::CancellationToken;
 
+use crate::Gateway;
 use crate::view::{Reader, View};
 use crate::world::{self, Clock};
 
@@ -29,17 +30,6 @@ impl<O> Context<O> {
         world::now
     }
 
-    /// An id that nobody else has: a UUIDv7, so that ids sort by the time they were made.
-    pub fn new_id(&self) -> String {
-        world::new_id()
-    }
-
-    /// The id that belongs to a key the client chose, such as its `Idempotency-Key`: always the same within this service,
-    /// a UUIDv5.
-    pub fn id_for(&self, key: &str) -> String {
-        world::derived_id(self.service, key)
-    }
-
     /// The committed state of a store of the service's topology, with blocking reads, of all its instances.
     ///
     /// # Panics
@@ -47,6 +37,18 @@ impl<O> Context<O> {
     pub fn view<S: AvroRecord>(&self, store: &Store<S>) -> View<S> {
         let view = self.reader.as_ref().and_then(|reader| reader.view(store));
         view.expect("only the stores of the service's own topology can be viewed")
+    }
+
+    /// A gateway for the commands of one topic, with the store in which the topology keeps what became of them.
+    ///
+    /// # Panics
+    /// As [`view`](Self::view) and [`journal`](Self::journal).
+    pub fn gateway<C: AvroRecord, S: AvroRecord>(
+        &self,
+        commands: &'static Topic<C>,
+        decisions: &Store<S>,
+    ) -> Gateway<C, S> {
+        Gateway::new(self.service, self.journal().clone(), commands, self.view(decisions))
     }
 
     /// Where what happens outside is written first.

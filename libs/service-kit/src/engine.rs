@@ -32,6 +32,7 @@ pub(crate) struct Plan {
     pub(crate) service: &'static str,
     pub(crate) graph: Option<Arc<Graph>>,
     pub(crate) journaled: Vec<TopicDeclaration>,
+    pub(crate) commit_interval: Option<Duration>,
 }
 
 /// What a service has of Kafka.
@@ -91,6 +92,7 @@ impl Engine {
         let mut settings = Settings::new(&kit.kafka_bootstrap, kit.instance.to_string());
         settings.topic_prefix.clone_from(&kit.topic_prefix);
         settings.stream_threads = kit.stream_threads;
+        settings.commit_interval = plan.commit_interval.unwrap_or(settings.commit_interval);
         settings.state_dir.clone_from(&kit.state_dir);
         settings.advertised_url.clone_from(&kit.advertised_url);
         let mut engine = Self::default();

@@ -54,6 +54,8 @@
 //! [problem documents](http::Problem) that every error becomes, and the [trace](http::TraceContext) of the request, which
 //! is named in the log, in problem documents and in the `traceresponse` header, and travels on through the journal.
 //!
+//! A [`Gateway`] journals commands and answers with the decisions on them; [`View::read`] is the blocking read.
+//!
 //! Logs go to standard error: text on a terminal, one JSON object per line everywhere else. Metrics are those of
 //! OpenTelemetry's global meter, which stands before anything else starts.
 
@@ -61,6 +63,7 @@ mod admin;
 mod context;
 mod describe;
 mod engine;
+mod gateway;
 pub mod http;
 mod logging;
 mod metrics;
@@ -76,6 +79,7 @@ mod view;
 mod world;
 
 pub use context::Context;
+pub use gateway::Gateway;
 pub use options::{KitOptions, LogFormat, milliseconds};
 pub use service::Service;
 pub use streams_kafka::{Journal, JournalError, ViewError};

@@ -3,6 +3,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use avro_codec::AvroRecord;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -24,6 +25,7 @@ pub struct Service<O> {
     name: &'static str,
     topology: Option<fn(&O) -> Topology>,
     journaled: Vec<TopicDeclaration>,
+    commit_interval: Option<Duration>,
     pub(crate) http: Option<RouterBuilder<O>>,
     pub(crate) tasks: Vec<(&'static str, TaskBuilder<O>)>,
 }
@@ -56,7 +58,7 @@ enum Command {
 impl<O: Args + Send + Sync + 'static> Service<O> {
     /// A service that does nothing yet. The name is the one its topology has.
     pub fn new(name: &'static str) -> Self {
-        Self { name, topology: None, journaled: Vec::new(), http: None, tasks: Vec::new() }
+        Self { name, topology: None, journaled: Vec::new(), commit_interval: None, http: None, tasks: Vec::new() }
     }
 
     /// What it does with streams of records.
@@ -70,6 +72,14 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
     #[must_use]
     pub fn journals<V: AvroRecord>(mut self, topic: &Topic<V>) -> Self {
         self.journaled.push(topic.declaration());
+        self
+    }
+
+    /// How long changes of its stores may wait to be committed when nothing is written besides (Kafka Streams'
+    /// `commit.interval.ms`); 100 ms unless given. For a service whose clients wait for such changes.
+    #[must_use]
+    pub fn commit_interval(mut self, interval: Duration) -> Self {
+        self.commit_interval = Some(interval);
         self
     }
 
@@ -139,7 +149,7 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
         let graph = self.topology.map(|topology| topology(options).build()).transpose()?;
         let is_named_alike = graph.as_ref().is_none_or(|graph| graph.name() == self.name);
         anyhow::ensure!(is_named_alike, "the topology of {} must have its name", self.name);
-        Ok(Plan { service: self.name, graph, journaled: self.journaled.clone() })
+        Ok(Plan { service: self.name, graph, journaled: self.journaled.clone(), commit_interval: self.commit_interval })
     }
 
     fn serve(self, options: O, kit: KitOptions, plan: &Plan) -> ExitCode {

@@ -24,19 +24,25 @@
 //!
 //! The [`Broker`] is a bare client: it sees what any other would, committed records only, and uses none of our libraries.
 //!
-//! A [`Service`] is the program of one service at work, and the test plays everybody around it.
+//! A [`Service`] is the program of one service at work, and the test plays everybody around it: its clients with [`HTTP`],
+//! clients who make every mistake with [`faults`], and an outage with a [`Gate`].
 
 #![expect(clippy::disallowed_methods, reason = "tests wait by the clock and draw names at random")]
 
 mod broker;
+mod client;
 mod condition;
 mod events;
+pub mod faults;
+mod gate;
 mod infrastructure;
 mod record;
 mod service;
 
 pub use broker::Broker;
+pub use client::{HTTP, answer, problem};
 pub use condition::{eventually, eventually_blocking};
+pub use gate::Gate;
 pub use infrastructure::{Infrastructure, infrastructure};
 pub use record::RawRecord;
 pub use service::Service;

@@ -238,6 +238,11 @@ impl Service {
         format!("{}{name}", self.environment["TOPIC_PREFIX"])
     }
 
+    /// Its name, which is its program's.
+    pub(crate) fn name(&self) -> &str {
+        self.program.rsplit('/').next().unwrap_or_default()
+    }
+
     fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         self.running().as_ref().context("it does not run")?.signal(signal)
     }

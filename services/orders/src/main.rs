@@ -3,7 +3,6 @@
 
 mod domain;
 mod http;
-mod money;
 mod options;
 mod topology;
 

@@ -2,8 +2,8 @@ use std::fmt::Debug;
 
 use avro_codec::AvroRecord;
 use shared_schemas::{
-    CheckResult, Customer, CustomerLevel, Order, OrderEnriched, OrderExpired, OrderRequested, OrderState,
-    OrderValidation, Payment, StockLevel, StockMoved, StockMovementKind,
+    CheckResult, Customer, CustomerLevel, CustomerRequested, Order, OrderEnriched, OrderExpired, OrderRequested,
+    OrderState, OrderValidation, Payment, PaymentRequested, StockLevel, StockMoved, StockMovementKind,
 };
 use streams::Timestamp;
 
@@ -23,12 +23,14 @@ macro_rules! for_each_record {
     ($function:ident) => {
         [
             $function::<shared_schemas::Customer>(),
+            $function::<shared_schemas::CustomerRequested>(),
             $function::<shared_schemas::Order>(),
             $function::<shared_schemas::OrderEnriched>(),
             $function::<shared_schemas::OrderExpired>(),
             $function::<shared_schemas::OrderRequested>(),
             $function::<shared_schemas::OrderValidation>(),
             $function::<shared_schemas::Payment>(),
+            $function::<shared_schemas::PaymentRequested>(),
             $function::<shared_schemas::StockLevel>(),
             $function::<shared_schemas::StockMoved>(),
         ]
@@ -54,6 +56,37 @@ impl Sample for Customer {
     fn minimal() -> Self {
         let empty = String::new;
         Self { first_name: empty(), last_name: empty(), email: empty(), address: empty(), ..Self::full() }
+    }
+}
+
+impl Sample for CustomerRequested {
+    fn full() -> Self {
+        let Customer { id, first_name, last_name, email, address, level, version } = Customer::full();
+        Self {
+            body: br#"{"firstName": "Ada"}"#.to_vec(),
+            id,
+            request_id: "request-1".to_string(),
+            expected_version: Some(version),
+            first_name,
+            last_name,
+            email,
+            address,
+            level,
+            requested_at: MOMENT,
+        }
+    }
+
+    fn minimal() -> Self {
+        let empty = String::new;
+        Self {
+            body: Vec::new(),
+            expected_version: None,
+            first_name: empty(),
+            last_name: empty(),
+            email: empty(),
+            address: empty(),
+            ..Self::full()
+        }
     }
 }
 
@@ -145,6 +178,18 @@ impl Sample for Payment {
             currency: "USD".to_string(),
             paid_at: MOMENT,
         }
+    }
+}
+
+impl Sample for PaymentRequested {
+    fn full() -> Self {
+        let Payment { id, order_id, amount_minor, currency, paid_at } = Payment::full();
+        let body = br#"{"amount": 59.97}"#.to_vec();
+        Self { body, id, order_id, amount_minor, currency, requested_at: paid_at }
+    }
+
+    fn minimal() -> Self {
+        Self { body: Vec::new(), ..Self::full() }
     }
 }
 

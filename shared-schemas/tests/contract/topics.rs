@@ -2,9 +2,10 @@ use std::collections::BTreeSet;
 
 use avro_codec::AvroRecord;
 use shared_schemas::{
-    CUSTOMERS, Customer, ORDER_DETAILS_VALIDATIONS, ORDER_EXPIRATIONS, ORDER_REQUESTS, ORDERS, ORDERS_GOLD, Order,
-    OrderEnriched, OrderExpired, OrderRequested, OrderValidation, PAYMENTS, Payment, STOCK_MOVEMENTS, StockLevel,
-    StockMoved, WAREHOUSE_INVENTORY, order_validations, topics,
+    CUSTOMER_REQUESTS, CUSTOMERS, Customer, CustomerRequested, ORDER_DETAILS_VALIDATIONS, ORDER_EXPIRATIONS,
+    ORDER_REQUESTS, ORDERS, ORDERS_GOLD, Order, OrderEnriched, OrderExpired, OrderRequested, OrderValidation,
+    PAYMENT_REQUESTS, PAYMENTS, Payment, PaymentRequested, STOCK_MOVEMENTS, StockLevel, StockMoved,
+    WAREHOUSE_INVENTORY, order_validations, topics,
 };
 use streams::{Cleanup, Visibility};
 
@@ -18,17 +19,20 @@ fn each_topic_is_keyed_by_what_it_is_about() {
     assert_eq!(ORDER_DETAILS_VALIDATIONS.key(&OrderValidation::full()), "order-1");
     assert_eq!(STOCK_MOVEMENTS.key(&StockMoved::full()), "JUMPERS");
     assert_eq!(WAREHOUSE_INVENTORY.key(&StockLevel::full()), "JUMPERS");
+    assert_eq!(PAYMENT_REQUESTS.key(&PaymentRequested::full()), "payment-1");
     assert_eq!(PAYMENTS.key(&Payment::full()), "payment-1");
+    assert_eq!(CUSTOMER_REQUESTS.key(&CustomerRequested::full()), "7");
     assert_eq!(CUSTOMERS.key(&Customer::full()), "7");
     assert_eq!(ORDERS_GOLD.key(&OrderEnriched::full()), "order-1");
 }
 
 #[test]
-fn topics_are_public_and_declared_once() {
+fn topics_are_declared_once_and_public_but_for_the_journals_of_two_gateways() {
     let topics = topics();
     let names: BTreeSet<_> = topics.iter().map(|topic| &topic.name).collect();
     assert_eq!(names.len(), topics.len());
-    assert!(topics.iter().all(|topic| topic.visibility == Visibility::Public));
+    let private = topics.iter().filter(|topic| topic.visibility == Visibility::Private).map(|topic| &topic.name);
+    assert_eq!(private.collect::<Vec<_>>(), [PAYMENT_REQUESTS.name(), CUSTOMER_REQUESTS.name()]);
 }
 
 #[test]

@@ -20,7 +20,7 @@ const MAX_DEPTH: usize = 32;
 /// any content encoding (415), and whatever is not exactly one JSON text with unique names, at most 32 levels deep (400).
 /// A text that is no object is refused as well (422). Values stay as they were written until they are read, so that a
 /// decimal number loses no digit.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct JsonBody {
     bytes: Bytes,
     members: BTreeMap<String, Box<RawValue>>,
@@ -28,8 +28,8 @@ pub struct JsonBody {
 
 /// The members of a [`JsonBody`] while they are read; remembers what was wrong with each.
 #[derive(Debug)]
-pub struct Fields {
-    members: BTreeMap<String, Box<RawValue>>,
+pub struct Fields<'a> {
+    members: BTreeMap<&'a str, &'a RawValue>,
     errors: Vec<InvalidField>,
 }
 
@@ -46,7 +46,7 @@ impl JsonBody {
     /// # use service_kit::http::{JsonBody, Problem, int32, text};
     /// struct Reading { sensor: String, celsius: i32, note: Option<String> }
     ///
-    /// fn reading(body: JsonBody) -> Result<Reading, Problem> {
+    /// fn reading(body: &JsonBody) -> Result<Reading, Problem> {
     ///     body.read(|fields| Reading {
     ///         sensor: fields.required("sensor", text),
     ///         celsius: fields.required("celsius", int32),
@@ -57,8 +57,9 @@ impl JsonBody {
     ///
     /// # Errors
     /// 422 with one entry per member that is not acceptable.
-    pub fn read<T>(self, read: impl FnOnce(&mut Fields) -> T) -> Result<T, Problem> {
-        let mut fields = Fields { members: self.members, errors: Vec::new() };
+    pub fn read<T>(&self, read: impl FnOnce(&mut Fields<'_>) -> T) -> Result<T, Problem> {
+        let members = self.members.iter().map(|(name, raw)| (name.as_str(), raw.as_ref()));
+        let mut fields = Fields { members: members.collect(), errors: Vec::new() };
         let value = read(&mut fields);
         fields.refuse_unknown();
         if fields.errors.is_empty() { Ok(value) } else { Err(Problem::invalid(fields.errors)) }
@@ -90,12 +91,12 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     }
 }
 
-impl Fields {
+impl Fields<'_> {
     /// The member `name`, which must be there. Where it is not, or `read` refuses it, a stand-in is returned that
     /// [`JsonBody::read`] never lets out.
     pub fn required<T: Default>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> T {
         match self.members.remove(name) {
-            Some(raw) => self.value(name, &raw, read).unwrap_or_default(),
+            Some(raw) => self.value(name, raw, read).unwrap_or_default(),
             None => {
                 self.refuse(name, "is missing");
                 T::default()
@@ -106,7 +107,7 @@ impl Fields {
     /// The member `name`, or nothing where it is missing or `null`.
     pub fn optional<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let raw = self.members.remove(name).filter(|raw| raw.get() != "null")?;
-        self.value(name, &raw, read)
+        self.value(name, raw, read)
     }
 
     /// Notes that the member `name` is not acceptable, for a reason that shows only when several are seen together.
@@ -120,7 +121,7 @@ impl Fields {
 
     fn refuse_unknown(&mut self) {
         for name in std::mem::take(&mut self.members).into_keys() {
-            self.refuse(&name, "is not known");
+            self.refuse(name, "is not known");
         }
     }
 }

@@ -1,7 +1,10 @@
 use axum::Router;
 use utoipa::openapi::{Info, OpenApi};
+use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::Problem;
 
 /// Serves `router` with its description at `/openapi.json` and a page to read and try it at `/docs`. The page and all its
 /// parts come out of this binary; it works without any other address.
@@ -18,4 +21,8 @@ fn describe(name: &str, api: &mut OpenApi) {
     if ["", "utoipa-axum"].contains(&api.info.title.as_str()) {
         api.info = Info::new(name, "1");
     }
+    // The refusals of this module name it without bringing it along.
+    let mut schemas = vec![(Problem::name().into_owned(), Problem::schema())];
+    Problem::schemas(&mut schemas);
+    api.components.get_or_insert_default().schemas.extend(schemas);
 }

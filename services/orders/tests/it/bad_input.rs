@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
-use test_kit::unique;
+use test_kit::{HTTP, problem, unique};
 
-use crate::harness::{HTTP, order, problem, shared};
+use crate::harness::{order, shared};
 use crate::raw_http::refusal;
 
 /// Sends text as the body of an order, and returns the problem it must be.

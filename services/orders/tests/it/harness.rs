@@ -1,14 +1,14 @@
-use std::sync::{LazyLock, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::Context;
 use avro_codec::{AvroRecord, Schemas};
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 use shared_schemas::{CheckResult, ORDERS, Order, OrderValidation, order_validations};
 use streams::{Timestamp, Topic, TopicDeclaration, subject};
 use streams_kafka::partition_of;
-use test_kit::{RawRecord, Service, eventually};
+use test_kit::{HTTP, RawRecord, Service, answer};
 
 /// By when anything that a test waits for has happened, also on a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -128,27 +128,14 @@ impl Orders {
 
     /// Whether this instance serves an order, there or not, and not another.
     pub async fn serves(&self, id: &str) -> bool {
-        let url = format!("{}/stores/orders?key={id}", self.service.admin_url());
-        let answer = HTTP.get(url).send().await;
-        answer.is_ok_and(|answer| [200, 204].contains(&answer.status().as_u16()))
+        self.service.serves("orders", id).await
     }
 
     /// Waits until so many requests are waiting.
     pub async fn waiters_are(&self, count: usize) {
-        let line = format!("streams_waiters{{service=\"orders\"}} {count}");
-        let url = self.service.admin_url() + "/metrics";
-        eventually(&line, DEADLINE, async || {
-            let metrics = HTTP.get(&url).send().await.ok()?.text().await.ok()?;
-            metrics.lines().any(|metric| metric == line).then_some(())
-        })
-        .await;
+        self.service.waiters_are(count).await;
     }
 }
-
-/// Keeps no connections, since each belongs to the runtime of one test.
-pub static HTTP: LazyLock<Client> = LazyLock::new(|| {
-    Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(DEADLINE * 2).build().expect("a client is made")
-});
 
 /// An order as a client writes it.
 pub fn order(id: &str) -> Value {
@@ -159,22 +146,4 @@ pub fn order(id: &str) -> Value {
 pub fn neighbour(id: &str) -> String {
     let is_beside = |other: &String| partition_of(other, 4) == partition_of(id, 4);
     (0..).map(|number| format!("{id}-{number}")).find(is_beside).expect("one in four is")
-}
-
-/// The JSON of an answer with this status.
-pub async fn answer(response: Response, status: u16) -> anyhow::Result<Value> {
-    let found = response.status();
-    let text = response.text().await?;
-    anyhow::ensure!(found == status, "{found} instead of {status}: {text}");
-    Ok(serde_json::from_str(&text)?)
-}
-
-/// The problem document of an answer with this status, after checking what all of them have in common.
-pub async fn problem(response: Response, status: u16) -> anyhow::Result<Value> {
-    let media_type = response.headers().get("content-type").cloned();
-    let document = answer(response, status).await?;
-    assert_eq!(media_type.as_ref().map(|it| it.as_bytes()), Some(&b"application/problem+json"[..]), "{document}");
-    assert_eq!(document["status"], status);
-    assert_eq!(document["traceId"].as_str().map(str::len), Some(32), "{document}");
-    Ok(document)
 }

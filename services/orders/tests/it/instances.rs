@@ -4,11 +4,11 @@ use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::Value;
-use test_kit::{eventually, unique};
+use test_kit::{HTTP, answer, eventually, problem, unique};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::harness::{DEADLINE, HTTP, Orders, answer, order, problem};
+use crate::harness::{DEADLINE, Orders, order};
 
 const CHECK: &str = "order-details";
 

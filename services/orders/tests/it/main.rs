@@ -3,7 +3,6 @@
 mod bad_input;
 mod dead_letters;
 mod faults;
-mod gate;
 mod harness;
 mod instances;
 mod outages;

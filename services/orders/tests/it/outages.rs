@@ -1,10 +1,9 @@
 use local::Stack;
 use shared_schemas::ORDER_REQUESTS;
 use streams_kafka::partition_of;
-use test_kit::{RawRecord, eventually, unique};
+use test_kit::{Gate, HTTP, RawRecord, answer, eventually, problem, unique};
 
-use crate::gate::Gate;
-use crate::harness::{DEADLINE, HTTP, Orders, answer, order, problem};
+use crate::harness::{DEADLINE, Orders, order};
 
 #[tokio::test]
 async fn a_service_that_starts_first_waits_for_all_it_needs_and_says_for_what() -> anyhow::Result<()> {

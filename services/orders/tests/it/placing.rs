@@ -2,10 +2,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use shared_schemas::{ORDER_REQUESTS, OrderState};
-use test_kit::unique;
+use test_kit::{HTTP, answer, problem, unique};
 use tokio::task::JoinSet;
 
-use crate::harness::{HTTP, answer, order, problem, shared};
+use crate::harness::{order, shared};
 
 #[tokio::test]
 async fn an_order_is_created_and_comes_back_as_it_was_placed() -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
-use test_kit::unique;
+use test_kit::{HTTP, answer, problem, unique};
 use tokio::task::JoinSet;
 
-use crate::harness::{HTTP, Orders, answer, problem, shared};
+use crate::harness::{Orders, shared};
 
 #[tokio::test]
 async fn a_reader_who_comes_before_the_order_is_woken_by_it() -> anyhow::Result<()> {

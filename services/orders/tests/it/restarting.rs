@@ -1,7 +1,7 @@
 use serde_json::Value;
-use test_kit::unique;
+use test_kit::{answer, problem, unique};
 
-use crate::harness::{Orders, answer, order, problem};
+use crate::harness::{Orders, order};
 
 const CHECK: &str = "order-details";
 

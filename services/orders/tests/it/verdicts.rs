@@ -2,9 +2,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use shared_schemas::{CheckResult, ORDER_EXPIRATIONS, ORDER_REQUESTS, OrderExpired, OrderRequested, OrderState};
 use streams::Timestamp;
-use test_kit::{eventually, unique};
+use test_kit::{answer, eventually, unique};
 
-use crate::harness::{DEADLINE, LONG_AGO, Orders, answer, neighbour, shared};
+use crate::harness::{DEADLINE, LONG_AGO, Orders, neighbour, shared};
 
 const CHECK: &str = "order-details";
 

@@ -3,15 +3,16 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use test_kit::infrastructure;
+use crate::infrastructure;
 
 /// A way to a server that can be shut: closed at first, it hangs up on whoever comes.
+#[derive(Debug)]
 pub struct Gate {
     address: String,
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     is_open: bool,
     connections: Vec<TcpStream>,
@@ -19,12 +20,18 @@ struct State {
 
 impl Gate {
     /// To the shared broker, as far as its address: clients go on to the one that it advertises.
+    ///
+    /// # Errors
+    /// If no port is free.
     pub fn to_kafka() -> io::Result<Self> {
         let (address, state) = forward(infrastructure().kafka_bootstrap().to_string())?;
         Ok(Self { address, state })
     }
 
     /// To the shared registry.
+    ///
+    /// # Errors
+    /// If no port is free.
     pub fn to_registry() -> io::Result<Self> {
         let url = infrastructure().schema_registry_url();
         let (host, path) = url.trim_start_matches("http://").split_once('/').unwrap_or((url, ""));
@@ -37,6 +44,7 @@ impl Gate {
         &self.address
     }
 
+    /// Lets those in who come from now on.
     pub fn open(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).is_open = true;
     }

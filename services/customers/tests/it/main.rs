@@ -1,0 +1,11 @@
+//! The customers service as a process, against a real broker and a real registry; the tests play its clients.
+
+mod changing;
+mod dead_letters;
+mod faults;
+mod harness;
+mod instances;
+mod outages;
+mod preconditions;
+mod reading;
+mod restarting;

@@ -3,10 +3,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use avro_codec::{AvroRecord, DecodeError, Schemas};
+use avro_codec::{DecodeError, Schemas};
 
+use crate::draft::GraphDraft;
 use crate::step::Step;
-use crate::store::{Changelog, Store};
+use crate::store::Changelog;
 use crate::stream::Record;
 use crate::topology::Clock;
 use crate::{Timestamp, TopicDeclaration};
@@ -45,6 +46,9 @@ pub enum TopologyError {
     /// A store is what a topic holds for each key, so the topic must keep just that.
     #[error("`{0}` is a store of this service and must be compacted")]
     NotCompacted(String),
+    /// Two processors would write to one store.
+    #[error("the name `{0}` is used for two joins")]
+    UsedTwice(String),
     /// There is nothing to run.
     #[error("the topology reads no topic")]
     NoSource,
@@ -54,14 +58,14 @@ pub(crate) type NodeId = usize;
 pub(crate) type Operator = Box<dyn Fn(&Forward<'_>, &Step<'_>, Erased<'_>) + Send + Sync>;
 pub(crate) type Decode =
     Box<dyn Fn(&Schemas, &[u8], &mut dyn FnMut(&dyn Any)) -> Result<(), DecodeError> + Send + Sync>;
-type Since = Box<dyn Fn(&Schemas, &[u8]) -> Result<Option<Timestamp>, DecodeError> + Send + Sync>;
+type Since = Box<dyn Fn(&Schemas, &str, &[u8]) -> Result<Option<Timestamp>, DecodeError> + Send + Sync>;
 
 pub(crate) struct Node {
     pub(crate) kind: NodeKind,
     pub(crate) label: String,
     pub(crate) parents: Vec<NodeId>,
-    children: Vec<NodeId>,
-    operator: Operator,
+    pub(crate) children: Vec<NodeId>,
+    pub(crate) operator: Operator,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,8 +102,8 @@ pub(crate) struct StoreDefinition {
     pub(crate) name: String,
     pub(crate) schema: String,
     pub(crate) changelog: Changelog,
-    type_id: TypeId,
-    nodes: Vec<NodeId>,
+    pub(crate) type_id: TypeId,
+    pub(crate) nodes: Vec<NodeId>,
 }
 
 pub(crate) struct TimerDefinition {
@@ -107,19 +111,11 @@ pub(crate) struct TimerDefinition {
     pub(crate) clock: Clock,
     pub(crate) after: Duration,
     pub(crate) node: NodeId,
+    /// Since when an entry waits: of its key and its value.
     pub(crate) since: Since,
     pub(crate) decode: Decode,
-}
-
-/// A graph while it is being declared.
-#[derive(Debug, Default)]
-pub(crate) struct GraphDraft {
-    nodes: Vec<Node>,
-    pub(crate) sources: Vec<SourceDefinition>,
-    pub(crate) sinks: Vec<SinkDefinition>,
-    stores: Vec<StoreDefinition>,
-    pub(crate) timers: Vec<TimerDefinition>,
-    pub(crate) errors: Vec<TopologyError>,
+    /// Whether an entry whose time has come leaves its store, whatever becomes of it further on.
+    pub(crate) removes: bool,
 }
 
 /// A record whose value type only the processors know.
@@ -271,56 +267,6 @@ impl Graph {
             }
         }
         Ok(())
-    }
-}
-
-impl StoreDefinition {
-    pub(crate) fn nodes(&self) -> &[NodeId] {
-        &self.nodes
-    }
-}
-
-impl GraphDraft {
-    pub(crate) fn node(&mut self, kind: NodeKind, label: String, parents: &[NodeId], operator: Operator) -> NodeId {
-        let id = self.nodes.len();
-        for &parent in parents {
-            self.nodes[parent].children.push(id);
-        }
-        self.nodes.push(Node { kind, label, parents: parents.to_vec(), children: Vec::new(), operator });
-        id
-    }
-
-    /// A topic that is read in two ways is read in the one that promises more.
-    pub(crate) fn raise(&mut self, node: NodeId, kind: NodeKind) {
-        let is_more = matches!(
-            (self.nodes[node].kind, kind),
-            (NodeKind::Source, NodeKind::Bootstrap | NodeKind::Table) | (NodeKind::Bootstrap, NodeKind::Table)
-        );
-        if is_more {
-            self.nodes[node].kind = kind;
-        }
-    }
-
-    /// Declares a store at its first use, and notes that `node` uses it.
-    pub(crate) fn use_store<S: AvroRecord>(&mut self, store: &Store<S>, changelog: Changelog, node: NodeId) {
-        match self.stores.iter_mut().find(|known| known.name == store.name()) {
-            None => self.stores.push(StoreDefinition {
-                name: store.name().to_string(),
-                schema: S::schema(),
-                changelog,
-                type_id: TypeId::of::<S>(),
-                nodes: vec![node],
-            }),
-            Some(known) if known.type_id != TypeId::of::<S>() => {
-                self.errors.push(TopologyError::TwoTypes(store.name().to_string()));
-            }
-            Some(known) => {
-                known.nodes.push(node);
-                if changelog != Changelog::Own {
-                    known.changelog = changelog;
-                }
-            }
-        }
     }
 }
 

@@ -48,7 +48,9 @@
 //!   says counts only when it is committed.
 
 mod describe;
+mod draft;
 mod graph;
+mod join;
 mod session;
 mod state;
 mod step;
@@ -64,6 +66,7 @@ mod topology;
 pub use avro_codec::AvroRecord;
 pub use describe::{Description, SubTopologyDescription};
 pub use graph::{Graph, TopologyError};
+pub use join::{JoinWindow, Joined};
 pub use session::{Session, SessionStream, Sessions};
 pub use state::{Change, Checkpoint, MAX_KEY_BYTES, MemoryStore, Restoration, StateStore, StoreError};
 pub use step::Refusal;

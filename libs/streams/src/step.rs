@@ -1,5 +1,7 @@
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 
 use avro_codec::{AvroRecord, DecodeError, EncodeError, Schemas};
 
@@ -96,6 +98,9 @@ pub enum Refusal {
         /// The key alone.
         bytes: usize,
     },
+    /// A record that another one of its join could only have met before.
+    #[error("the record came after its window and the grace of the join `{0}` had passed")]
+    Late(String),
     /// Kafka refuses timestamps more than an hour ahead (`message.timestamp.after.max.ms`).
     #[error("the timestamp {0} of a record is too far in the future for the broker")]
     Future(i64),
@@ -157,11 +162,33 @@ impl<'t> Step<'t> {
                 }
             },
         };
-        found.unwrap_or_else(|cause| {
-            let store = self.store_name(store).to_string();
-            self.refuse(Refusal::State { store, cause: cause.to_string() });
-            None
-        })
+        found.unwrap_or_else(|cause| self.refuse_state(store, &cause))
+    }
+
+    /// The stored bytes as the value they should be.
+    pub(crate) fn decode<S: AvroRecord>(&self, store: usize, bytes: &[u8]) -> Option<S> {
+        self.schemas.decode(bytes).map(Some).unwrap_or_else(|cause| self.refuse_state(store, &cause))
+    }
+
+    /// The entries from the key `from` up to, but without, the key `to`, in the order of their keys.
+    pub(crate) fn range(&self, store: usize, from: &str, to: &str) -> BTreeMap<Box<str>, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        let committed = self.stores[store].committed.range(from, to, &mut |key, value| {
+            found.insert(key.into(), value.to_vec());
+        });
+        committed.unwrap_or_else(|error| self.refuse(error.into()));
+        let within = (Bound::Included(from), Bound::Excluded(to));
+        let overlay = self.stores[store].overlay.range::<str, _>(within);
+        let effects = self.effects.borrow();
+        let is_within = |write: &&Write| write.store == store && (from..to).contains(&&*write.key);
+        let written = effects.writes.iter().filter(is_within).map(|write| (&write.key, &write.value));
+        for (key, value) in overlay.chain(written) {
+            match value {
+                Some(value) => found.insert(key.clone(), value.to_vec()),
+                None => found.remove(key),
+            };
+        }
+        found
     }
 
     pub(crate) fn put<S: AvroRecord>(&self, store: usize, key: &str, value: &S) {
@@ -214,8 +241,14 @@ impl<'t> Step<'t> {
     }
 
     /// The first refusal is the cause; what follows from it would only hide it.
-    fn refuse(&self, refusal: Refusal) {
+    pub(crate) fn refuse(&self, refusal: Refusal) {
         self.refusal.borrow_mut().get_or_insert(refusal);
+    }
+
+    fn refuse_state<S>(&self, store: usize, cause: &DecodeError) -> Option<S> {
+        let store = self.store_name(store).to_string();
+        self.refuse(Refusal::State { store, cause: cause.to_string() });
+        None
     }
 
     fn check(&self, bytes: usize, topic: &str) -> bool {

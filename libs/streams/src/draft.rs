@@ -2,6 +2,7 @@ use std::any::TypeId;
 
 use avro_codec::AvroRecord;
 
+use crate::give_up::GivenUpType;
 use crate::graph::{
     Node, NodeId, NodeKind, Operator, SinkDefinition, SourceDefinition, StoreDefinition, TimerDefinition, TopologyError,
 };
@@ -15,6 +16,7 @@ pub(crate) struct GraphDraft {
     pub(crate) sinks: Vec<SinkDefinition>,
     pub(crate) stores: Vec<StoreDefinition>,
     pub(crate) timers: Vec<TimerDefinition>,
+    pub(crate) given_up: Vec<GivenUpType>,
     pub(crate) errors: Vec<TopologyError>,
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use avro_codec::{DecodeError, Schemas};
 
 use crate::draft::GraphDraft;
+use crate::give_up::GivenUpType;
 use crate::step::Step;
 use crate::store::Changelog;
 use crate::stream::Record;
@@ -21,6 +22,8 @@ pub struct Graph {
     pub(crate) sinks: Vec<SinkDefinition>,
     pub(crate) stores: Vec<StoreDefinition>,
     pub(crate) timers: Vec<TimerDefinition>,
+    /// The topic whose schema each type of given up values is encoded with.
+    pub(crate) given_up: Vec<TopicDeclaration>,
     /// The sub-topology of every node: what is connected by streams or by stores works on the same partitions.
     sub_topology_of: Vec<usize>,
 }
@@ -49,6 +52,9 @@ pub enum TopologyError {
     /// Two processors would write to one store.
     #[error("the name `{0}` is used for two joins")]
     UsedTwice(String),
+    /// A dead letter is encoded with the schema of a topic.
+    #[error("no topic of the service has values of the type `{0}`, so there is no schema to put them aside with")]
+    NoSchema(&'static str),
     /// There is nothing to run.
     #[error("the topology reads no topic")]
     NoSource,
@@ -79,6 +85,7 @@ pub(crate) enum NodeKind {
     Merge,
     Join,
     Process,
+    Route,
     Sink,
 }
 
@@ -134,7 +141,7 @@ pub(crate) struct Forward<'g> {
 
 impl Graph {
     pub(crate) fn new(name: String, draft: GraphDraft) -> Result<Self, TopologyError> {
-        let GraphDraft { nodes, sources, sinks, stores, timers, mut errors } = draft;
+        let GraphDraft { nodes, sources, sinks, stores, timers, given_up, mut errors } = draft;
         if sources.is_empty() {
             return Err(TopologyError::NoSource);
         }
@@ -142,9 +149,13 @@ impl Graph {
             return Err(errors.swap_remove(0));
         }
         let sub_topology_of = sub_topologies(&nodes, &stores);
-        let graph = Self { name, nodes, sources, sinks, stores, timers, sub_topology_of };
+        let mut graph = Self { name, nodes, sources, sinks, stores, timers, given_up: Vec::new(), sub_topology_of };
         graph.check_copartitioning()?;
         graph.check_published()?;
+        for GivenUpType { type_name, schema } in given_up {
+            let topic = graph.topic_with(&schema).ok_or(TopologyError::NoSchema(type_name))?;
+            graph.given_up.push(topic);
+        }
         Ok(graph)
     }
 
@@ -166,13 +177,19 @@ impl Graph {
     /// The topic that the records of the service that could not be handled go to.
     pub fn dead_letters(&self) -> TopicDeclaration {
         TopicDeclaration {
-            name: format!("{}-dead-letters", self.name),
+            name: dead_letters(&self.name),
             partitions: 1,
             cleanup: crate::Cleanup::Retained { retention_ms: 30 * 24 * 60 * 60 * 1000 },
             writer: self.name.clone(),
             visibility: crate::Visibility::Private,
             schema: None,
         }
+    }
+
+    /// The topics whose schemas the records are encoded with that the service [gives up](crate::Stream::to_dead_letters);
+    /// some of them may be topics it only reads.
+    pub fn given_up(&self) -> impl Iterator<Item = &TopicDeclaration> {
+        self.given_up.iter()
     }
 
     /// The topics that the service writes the changes of its stores to, in the order of the stores.
@@ -240,6 +257,12 @@ impl Graph {
         (self.nodes[node].operator)(&Forward { graph: self, node }, step, record);
     }
 
+    /// A topic with values of this schema, one that the service writes if there is one.
+    fn topic_with(&self, schema: &str) -> Option<TopicDeclaration> {
+        let written = self.outputs().cloned().chain(self.changelogs());
+        written.chain(self.inputs().cloned()).find(|topic| topic.schema.as_deref() == Some(schema))
+    }
+
     fn check_copartitioning(&self) -> Result<(), TopologyError> {
         let mut first: BTreeMap<usize, &TopicDeclaration> = BTreeMap::new();
         for source in &self.sources {
@@ -284,7 +307,17 @@ impl<'a> Erased<'a> {
     }
 }
 
+/// The topic that records go to which the service could not handle.
+pub(crate) fn dead_letters(service: &str) -> String {
+    format!("{service}-dead-letters")
+}
+
 impl Forward<'_> {
+    /// Hands the record to one of those that come after, by the order in which they were declared.
+    pub(crate) fn to(&self, child: usize, step: &Step<'_>, record: Erased<'_>) {
+        self.graph.run(self.graph.nodes[self.node].children[child], step, record);
+    }
+
     pub(crate) fn on(&self, step: &Step<'_>, record: Erased<'_>) {
         for &child in &self.graph.nodes[self.node].children {
             self.graph.run(child, step, record);

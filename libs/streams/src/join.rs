@@ -4,7 +4,8 @@ use avro_codec::AvroRecord;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::{Erased, NodeId, NodeKind, TimerDefinition, TopologyError};
-use crate::step::{Refusal, Step};
+use crate::refusal::Refusal;
+use crate::step::Step;
 use crate::store::{Store, Stores};
 use crate::stream::{Record, Stream};
 use crate::topology::{Clock, decode};

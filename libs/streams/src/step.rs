@@ -5,10 +5,12 @@ use std::ops::Bound;
 
 use avro_codec::{AvroRecord, DecodeError, EncodeError, Schemas};
 
-use crate::graph::Graph;
-use crate::state::{MAX_KEY_BYTES, StoreError};
+use crate::give_up::GivenUp;
+use crate::graph::{Graph, dead_letters};
+use crate::refusal::Refusal;
+use crate::state::MAX_KEY_BYTES;
 use crate::task::TaskStore;
-use crate::{Limits, Output, Timestamp};
+use crate::{Limits, Output, Timestamp, subject};
 
 /// What one record does: its outputs and writes are gathered here and merged into the task only when its handlers have
 /// returned.
@@ -28,6 +30,7 @@ pub(crate) struct Effects {
     pub(crate) writes: Vec<Write>,
     /// Schedule, key, and since when it waits, if it does.
     pub(crate) deadlines: Vec<(usize, Box<str>, Option<Timestamp>)>,
+    pub(crate) given_up: Vec<GivenUp>,
 }
 
 /// A change of one key; no value removes it.
@@ -36,80 +39,6 @@ pub(crate) struct Write {
     pub(crate) store: usize,
     pub(crate) key: Box<str>,
     pub(crate) value: Option<Box<[u8]>>,
-}
-
-/// Why a record could not be handled. It belongs into the dead letters; the records behind it go on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// Keys are UTF-8 strings.
-    #[error("the record has no key")]
-    NoKey,
-    /// Keys are UTF-8 strings.
-    #[error("the key is not UTF-8")]
-    KeyNotUtf8,
-    /// Only a table takes a record without a value, as a removal.
-    #[error("the record has no value")]
-    NoValue,
-    /// A store that is a topic holds each value under the key the topic derives from it.
-    #[error("store `{store}` is a topic, where the value has the key `{derived}`, not `{key}`")]
-    WrongKey {
-        /// The store.
-        store: String,
-        /// The key a handler gave.
-        key: String,
-        /// The key of the value.
-        derived: String,
-    },
-    /// The value is not what its topic says.
-    #[error("the value cannot be decoded: {0}")]
-    Undecodable(String),
-    /// A stored value cannot be read.
-    #[error("the state of the key in store `{store}` cannot be decoded: {cause}")]
-    State {
-        /// The store.
-        store: String,
-        /// What is wrong with the bytes.
-        cause: String,
-    },
-    /// A handler's value does not fit its schema.
-    #[error("a value for `{subject}` cannot be encoded: {cause}")]
-    Unencodable {
-        /// The subject of the schema.
-        subject: String,
-        /// What does not fit.
-        cause: String,
-    },
-    /// The broker would refuse the record, and the transaction with it.
-    #[error("a record of {bytes} bytes for `{topic}` is over the limit of {limit} bytes")]
-    TooLarge {
-        /// Where it was to go: a topic, or a store's changelog.
-        topic: String,
-        /// Key and value.
-        bytes: usize,
-        /// What may be sent.
-        limit: usize,
-    },
-    /// A store on disk could not hold the key.
-    #[error("a key of {bytes} bytes is too long for store `{store}`, which takes {MAX_KEY_BYTES}")]
-    KeyTooLong {
-        /// The store.
-        store: String,
-        /// The key alone.
-        bytes: usize,
-    },
-    /// A record that another one of its join could only have met before.
-    #[error("the record came after its window and the grace of the join `{0}` had passed")]
-    Late(String),
-    /// Kafka refuses timestamps more than an hour ahead (`message.timestamp.after.max.ms`).
-    #[error("the timestamp {0} of a record is too far in the future for the broker")]
-    Future(i64),
-    /// A handler panicked.
-    #[error("the handler panicked: {0}")]
-    Panicked(String),
-    /// The store does not answer. This is no fault of the record: whoever runs the topology has to stop.
-    #[error("the store is broken: {0}")]
-    Broken(#[from] StoreError),
 }
 
 impl<'t> Step<'t> {
@@ -231,6 +160,27 @@ impl<'t> Step<'t> {
                 }
             }
             Err(cause) => self.refuse(unencodable(&definition.subject, &cause)),
+        }
+    }
+
+    /// Puts a value aside that is encoded as those of [`Graph::given_up`].
+    pub(crate) fn give_up<V: AvroRecord>(
+        &self,
+        schema_of: usize,
+        key: &str,
+        value: &V,
+        timestamp: Timestamp,
+        cause: Refusal,
+    ) {
+        let subject = subject(&self.graph.given_up[schema_of].name);
+        match self.schemas.encode(&subject, value) {
+            Ok(value) => {
+                if self.check(key.len() + value.len(), &dead_letters(self.graph.name())) {
+                    let given_up = GivenUp { key: key.to_string(), value, timestamp, cause, store: None };
+                    self.effects.borrow_mut().given_up.push(given_up);
+                }
+            }
+            Err(cause) => self.refuse(unencodable(&subject, &cause)),
         }
     }
 

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use avro_codec::{DecodeError, Schemas};
 
+use crate::give_up::GivenUp;
 use crate::graph::{Erased, Graph};
+use crate::refusal::Refusal;
 use crate::state::{Checkpoint, MemoryStore, Restoration, StateStore, StoreError};
-use crate::step::{Effects, Refusal, Step};
+use crate::step::{Effects, Step};
 use crate::store::Changelog;
 use crate::timer::Schedule;
 use crate::{Timestamp, subject};
@@ -28,6 +30,7 @@ pub struct Task {
     schedules: Vec<Schedule>,
     /// What this epoch changed in the schedules, with what was there before.
     rescheduled: Vec<(usize, Box<str>, Option<Timestamp>)>,
+    given_up: Vec<GivenUp>,
     stream_time: Timestamp,
     committed_stream_time: Timestamp,
     caught_up_at: Option<Timestamp>,
@@ -122,6 +125,7 @@ impl Task {
             stores,
             schedules,
             rescheduled: Vec::new(),
+            given_up: Vec::new(),
             stream_time: Timestamp::MIN,
             committed_stream_time: Timestamp::MIN,
             caught_up_at: None,
@@ -167,6 +171,11 @@ impl Task {
         self.merge(effects, outputs);
         self.stream_time = self.stream_time.max(input.timestamp);
         Ok(())
+    }
+
+    /// Takes out what was given up since the last call; the runner puts it aside after each record and each timer.
+    pub fn take_given_up(&mut self) -> Vec<GivenUp> {
+        std::mem::take(&mut self.given_up)
     }
 
     /// Tells the task when it had read all that was waiting for it, or that it no longer has.
@@ -228,6 +237,7 @@ impl Task {
     /// Forgets the epoch.
     pub fn abort(&mut self) {
         self.stream_time = self.committed_stream_time;
+        self.given_up.clear();
         self.stores.iter_mut().for_each(|store| store.overlay.clear());
         for (schedule, key, before) in std::mem::take(&mut self.rescheduled).into_iter().rev() {
             self.schedules[schedule].set(&key, before);
@@ -271,6 +281,7 @@ impl Task {
 
     fn merge(&mut self, effects: Effects, outputs: &mut Vec<Output>) {
         outputs.extend(effects.outputs);
+        self.given_up.extend(effects.given_up);
         for (schedule, key, since) in effects.deadlines {
             let before = self.schedules[schedule].set(&key, since);
             self.rescheduled.push((schedule, key, before));

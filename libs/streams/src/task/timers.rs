@@ -1,7 +1,9 @@
 use super::Task;
+use crate::give_up::GivenUp;
 use crate::graph::Erased;
+use crate::refusal::Refusal;
 use crate::state::StoreError;
-use crate::step::{Refusal, Write};
+use crate::step::Write;
 use crate::timer::Schedule;
 use crate::topology::Clock;
 use crate::{Limits, Output, Timestamp};
@@ -50,14 +52,27 @@ impl Task {
                 Err(refusal) => return Some(Err(refusal)),
             }
         }
-        let fired = self.attempt(limits, |step| match value {
-            Some(value) => (timer.decode)(&self.schemas, &value, &mut |value| {
+        let fired = self.attempt(limits, |step| match &value {
+            Some(value) => (timer.decode)(&self.schemas, value, &mut |value| {
                 graph.run(timer.node, step, Erased { key: &key, value, timestamp });
             })
             .map_err(|error| Refusal::State { store: timer.store.clone(), cause: error.to_string() }),
             None => Ok(()),
         });
-        Some(fired.map(|effects| self.merge(effects, outputs)))
+        let before = self.given_up.len();
+        let fired = match (fired, value) {
+            (Ok(effects), _) => {
+                self.merge(effects, outputs);
+                Ok(())
+            }
+            (Err(cause), Some(value)) if timer.removes && !matches!(cause, Refusal::Broken(_)) => {
+                self.given_up.push(GivenUp { key: key.into(), value, timestamp, cause, store: None });
+                Ok(())
+            }
+            (Err(cause), _) => Err(cause),
+        };
+        self.given_up[before..].iter_mut().for_each(|given_up| given_up.store = Some(timer.store.clone()));
+        Some(fired)
     }
 
     /// When the next wall-clock timer is due.

@@ -50,8 +50,8 @@ fn await_rate(rig: &Rig, rate: i64) {
         let before = rig.read("seen").len();
         rig.write([rig.encoded("probe", 1)]);
         seen(rig, before + 1);
-        let probes = rig.read("seen").into_iter().filter(|record| record.key_text() == "probe");
-        probes.last().filter(|last| rig.decoded(last).cents == rate).map(drop)
+        let mut probes = rig.read("seen").into_iter().filter(|record| record.key_text() == "probe");
+        probes.next_back().filter(|last| rig.decoded(last).cents == rate).map(drop)
     });
 }
 

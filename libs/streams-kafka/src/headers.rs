@@ -17,3 +17,7 @@ pub const DEAD_LETTER_PARTITION: &str = "dead-letter-partition";
 pub const DEAD_LETTER_OFFSET: &str = "dead-letter-offset";
 /// Its timestamp there, milliseconds since the epoch.
 pub const DEAD_LETTER_TIMESTAMP: &str = "dead-letter-timestamp";
+
+/// Which record one that was sent on without a transaction was made from, for its reader to know repetitions by:
+/// `<topic>/<partition>/<incarnation>/<offset>/<index>`.
+pub const FORWARDED_FROM: &str = "forwarded-from";

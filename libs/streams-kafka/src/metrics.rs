@@ -13,6 +13,7 @@ pub(crate) struct Metrics {
     pub(crate) aborts: Counter<u64>,
     pub(crate) rebuilds: Counter<u64>,
     pub(crate) dead_letters: Counter<u64>,
+    pub(crate) repetitions: Counter<u64>,
     pub(crate) restored_records: Counter<u64>,
     pub(crate) restore_remaining_records: Gauge<u64>,
     pub(crate) end_transaction_seconds: Histogram<f64>,
@@ -51,6 +52,10 @@ impl Metrics {
             dead_letters: meter
                 .u64_counter("streams_dead_letters")
                 .with_description("Records that could not be handled")
+                .build(),
+            repetitions: meter
+                .u64_counter("streams_repetitions")
+                .with_description("Records that were sent on twice and left out the second time")
                 .build(),
             restored_records: meter
                 .u64_counter("streams_restored_records")

@@ -31,6 +31,8 @@ pub struct SubTopologyDescription {
     pub stores: BTreeMap<String, String>,
     /// Topics it writes.
     pub sinks: Vec<String>,
+    /// It sends on under another key without a transaction: [`Graph::forwards`].
+    pub forwards: bool,
 }
 
 impl Graph {
@@ -58,6 +60,9 @@ impl Graph {
             at(self.store_sub_topology(index), &|part| {
                 part.stores.insert(store.name.clone(), topic.clone());
             });
+        }
+        for (index, part) in sub_topologies.iter_mut().enumerate() {
+            part.forwards = self.forwards(index);
         }
         let mut writes: Vec<TopicDeclaration> = self.outputs().cloned().collect();
         writes.extend(self.changelogs());

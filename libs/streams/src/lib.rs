@@ -48,6 +48,7 @@
 //!   says counts only when it is committed.
 
 mod describe;
+mod forwarding;
 mod graph;
 mod session;
 mod state;

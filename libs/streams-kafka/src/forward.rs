@@ -199,11 +199,11 @@ mod tests {
     fn two_owners_that_write_the_same_sequence_interleaved_are_read_as_one() {
         const LENGTH: usize = 6;
         for first_of_new in 0..LENGTH {
-            for order in 0_u32..1 << (2 * LENGTH) {
+            for interleaving in 0_u32..1 << (2 * LENGTH) {
                 let (mut old, mut new) = (first_of_new, first_of_new);
                 let mut log: Vec<usize> = (0..first_of_new).collect();
                 for turn in 0..2 * LENGTH {
-                    let next = if order >> turn & 1 == 0 { &mut old } else { &mut new };
+                    let next = if interleaving >> turn & 1 == 0 { &mut old } else { &mut new };
                     if *next < LENGTH {
                         log.push(*next);
                         *next += 1;

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -21,6 +21,8 @@ pub struct Tap<V: 'static> {
     reader: JoinHandle<BTreeMap<(i32, i64), RawRecord>>,
 }
 
+/// The header of a record that was sent on: which record it was made from.
+const FORWARDED_FROM: &str = "forwarded-from";
 /// Much less than the interval between two deletions.
 const INTERVAL: Duration = Duration::from_secs(2);
 
@@ -52,7 +54,8 @@ impl<V: AvroRecord> Tap<V> {
         Ok(Self { topic, topics: Topics::of(addresses)?, is_over, reader })
     }
 
-    /// All that was ever in the topic, partition by partition, each in its order.
+    /// All that was ever in the topic, partition by partition, each in its order. What was sent on twice is there once, as for
+    /// the owner of the topic.
     ///
     /// # Errors
     /// As [`Topics::read`].
@@ -62,8 +65,12 @@ impl<V: AvroRecord> Tap<V> {
     pub async fn end(self) -> anyhow::Result<Vec<V>> {
         self.is_over.store(true, Ordering::Release);
         self.reader.thread().unpark();
-        let mut values = Vec::new();
+        let (mut values, mut origins) = (Vec::new(), BTreeSet::new());
         for record in self.reader.join().expect("the reader does not panic").into_values() {
+            let origin = record.header_value(FORWARDED_FROM).map(|origin| (record.partition, origin.to_vec()));
+            if origin.is_some_and(|origin| !origins.insert(origin)) {
+                continue;
+            }
             values.push(self.topics.event(&self.topic, record).await?.value);
         }
         Ok(values)

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use streams::{Checkpoint, Limits, Output, Refusal, StoreError, Task, Timestamp};
 
+use crate::forward::{Origin, Place, PositionMetadata, Seen};
 use crate::producer::Failure;
 
 /// A task of this thread, with the positions of its inputs.
@@ -21,11 +22,18 @@ pub(crate) struct Assigned {
     is_ready: bool,
 }
 
-/// Where an input stands: the offset of the next record.
-#[derive(Clone, Copy, Debug)]
+/// Where an input stands.
+#[derive(Debug)]
 struct Position {
+    /// The offset of the next record.
     next: i64,
     committed: i64,
+    /// What of a repartition topic has come so far.
+    seen: Seen,
+    committed_seen: Seen,
+    /// When the reading began, of an input that is forwarded.
+    incarnation: Option<i64>,
+    is_incarnation_committed: bool,
 }
 
 impl Assigned {
@@ -46,18 +54,27 @@ impl Assigned {
 
     /// Lets an input begin at `offset`: it was never committed.
     pub(crate) fn begin_at(&mut self, topic: &str, offset: i64) {
-        self.inputs.insert(topic.to_string(), Position { next: offset, committed: offset });
+        self.inputs.insert(topic.to_string(), Position::at(offset));
     }
 
-    /// Lets an input go on from a committed offset and the stream time that was committed with it.
-    pub(crate) fn resume_at(&mut self, topic: &str, offset: i64, stream_time: Option<Timestamp>) {
-        self.begin_at(topic, offset);
+    /// Lets an input go on from a committed offset and what was committed with it.
+    pub(crate) fn resume_at(&mut self, topic: &str, offset: i64, metadata: PositionMetadata) {
+        let PositionMetadata { stream_time, incarnation, seen } = metadata;
+        let position = Position { committed_seen: seen.clone(), seen, ..Position::at(offset) };
+        let position = Position { incarnation, is_incarnation_committed: incarnation.is_some(), ..position };
+        self.inputs.insert(topic.to_string(), position);
         self.has_committed = true;
-        let stream_time = stream_time.unwrap_or(Timestamp::MIN);
         if stream_time > self.task.stream_time() {
             // Somebody else has been at work since the timers were set.
             self.is_restored = false;
             self.task.set_stream_time(stream_time);
+        }
+    }
+
+    /// Lets an input that is forwarded begin an incarnation now, unless it goes on with one.
+    pub(crate) fn incarnate(&mut self, topic: &str, now: Timestamp) {
+        if let Some(position) = self.inputs.get_mut(topic) {
+            position.incarnation.get_or_insert(now.as_millis());
         }
     }
 
@@ -128,6 +145,29 @@ impl Assigned {
         self.inputs.get(topic).is_some_and(|position| offset < position.next)
     }
 
+    /// Whether the record of `topic` was forwarded twice, and processed once.
+    pub(crate) fn has_seen(&self, topic: &str, origin: &Origin<'_>) -> bool {
+        self.inputs.get(topic).is_some_and(|position| position.seen.includes(origin))
+    }
+
+    /// A record of `topic` is processed that was forwarded.
+    pub(crate) fn note(&mut self, topic: &str, origin: &Origin<'_>) {
+        if let Some(position) = self.inputs.get_mut(topic) {
+            position.seen.note(origin);
+        }
+    }
+
+    /// What the first record is marked with that is made from the one at `offset`, where they are forwarded.
+    pub(crate) fn origin<'a>(&self, topic: &'a str, offset: i64) -> Option<Origin<'a>> {
+        let incarnation = self.inputs.get(topic)?.incarnation?;
+        Some(Origin { topic, partition: self.task.id().partition, place: Place { incarnation, offset, index: 0 } })
+    }
+
+    /// Whether an incarnation has begun that only this process knows of.
+    pub(crate) fn is_incarnating(&self) -> bool {
+        self.inputs.values().any(Position::is_incarnating)
+    }
+
     /// The next record of `topic` is at `offset`.
     pub(crate) fn advance(&mut self, topic: &str, offset: i64) {
         if let Some(position) = self.inputs.get_mut(topic) {
@@ -157,13 +197,15 @@ impl Assigned {
         self.is_touched = true;
     }
 
-    /// The inputs whose position belongs into the next commit.
-    pub(crate) fn moved(&self) -> impl Iterator<Item = (&str, i64)> {
-        let moved = |position: &Position| self.is_touched || position.next != position.committed;
-        self.inputs
-            .iter()
-            .filter(move |(_, position)| moved(position))
-            .map(|(topic, position)| (&**topic, position.next))
+    /// The inputs whose position belongs into the next commit, with what is committed beside it.
+    pub(crate) fn moved(&self) -> impl Iterator<Item = (&str, i64, PositionMetadata)> {
+        let moved =
+            |position: &Position| self.is_touched || position.next != position.committed || position.is_incarnating();
+        let stream_time = self.task.stream_time();
+        self.inputs.iter().filter(move |(_, position)| moved(position)).map(move |(topic, position)| {
+            let Position { next, incarnation, ref seen, .. } = *position;
+            (&**topic, next, PositionMetadata { stream_time, incarnation, seen: seen.clone() })
+        })
     }
 
     /// All inputs: topic and the offset of the next record.
@@ -190,7 +232,7 @@ impl Assigned {
         self.task.commit(|topic| checkpoint(topic).or_else(|| moved(topic)), changed)?;
         self.is_touched = false;
         self.released.clear();
-        self.inputs.values_mut().for_each(|position| position.committed = position.next);
+        self.inputs.values_mut().for_each(Position::commit);
         Ok(())
     }
 
@@ -199,6 +241,34 @@ impl Assigned {
         self.is_touched = false;
         // What was to be read before them is read again.
         self.held_back.append(&mut self.released);
-        self.inputs.values_mut().for_each(|position| position.next = position.committed);
+        self.inputs.values_mut().for_each(Position::rewind);
+    }
+}
+
+impl Position {
+    fn at(offset: i64) -> Self {
+        Self {
+            next: offset,
+            committed: offset,
+            seen: Seen::default(),
+            committed_seen: Seen::default(),
+            incarnation: None,
+            is_incarnation_committed: false,
+        }
+    }
+
+    fn is_incarnating(&self) -> bool {
+        self.incarnation.is_some() && !self.is_incarnation_committed
+    }
+
+    fn commit(&mut self) {
+        self.committed = self.next;
+        self.committed_seen.clone_from(&self.seen);
+        self.is_incarnation_committed = true;
+    }
+
+    fn rewind(&mut self) {
+        self.next = self.committed;
+        self.seen.clone_from(&self.committed_seen);
     }
 }

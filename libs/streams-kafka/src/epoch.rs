@@ -15,14 +15,16 @@ use rdkafka::Message;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::message::{BorrowedMessage, Headers};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use streams::{Checkpoint, Graph, Input, Limits, Output, Refusal, TaskId, Timestamp, Visibility};
+use streams::{Checkpoint, Cleanup, Graph, Input, Limits, Output, Refusal, TaskId, Timestamp, Visibility};
 
 use crate::Settings;
 use crate::assigned::Assigned;
 use crate::clock::{Stopwatch, wall_clock};
-use crate::headers::TRACEPARENT;
+use crate::forward::{Forwarder, Origin};
+use crate::headers::{FORWARDED_FROM, TRACEPARENT};
 use crate::metrics::Metrics;
 use crate::outgoing::output_headers;
+use crate::pace::Pace;
 use crate::producer::{Failure, Outgoing, TransactionalProducer};
 use crate::view::Shares;
 
@@ -34,6 +36,8 @@ pub(crate) struct Epoch {
     pub(crate) shares: Arc<Shares>,
     pub(crate) metrics: Metrics,
     pub(crate) producer: TransactionalProducer,
+    /// Of a graph that forwards.
+    pub(crate) forwarder: Option<Forwarder>,
     pub(crate) tasks: BTreeMap<TaskId, Assigned>,
     /// The generation in which the records of the open epoch were polled.
     pub(crate) group: Option<ConsumerGroupMetadata>,
@@ -54,28 +58,20 @@ struct Progress {
     is_awaited: bool,
     /// It changes a store.
     is_changed: bool,
+    /// It puts a record aside, which may be taken the next time: that depends on more than the record.
+    is_refusing: bool,
 }
 
 /// Topic names as the broker knows them.
 struct Names {
     sinks: Vec<String>,
+    /// Which of the sinks are repartition topics.
+    is_repartition: Vec<bool>,
     changelogs: Vec<String>,
     /// Which of the changelogs others read, too.
     is_public: Vec<bool>,
     dead_letters: String,
 }
-
-/// How soon an epoch may be committed after another one.
-struct Pace {
-    committed_at: Stopwatch,
-    floor: Duration,
-}
-
-/// What an epoch of one record adds to the time until the next commit: the broker pays for transactions, not for records,
-/// so under load they had better be few and large.
-const FLOOR_PER_RECORD: Duration = Duration::from_millis(1);
-/// The most that all its records add to it.
-const LONGEST_FLOOR: Duration = Duration::from_millis(20);
 
 /// A position that moved past records that changed nothing is committed after this long.
 const POSITION_INTERVAL: Duration = Duration::from_secs(5);
@@ -87,9 +83,11 @@ impl Epoch {
         schemas: Schemas,
         shares: Arc<Shares>,
         producer: TransactionalProducer,
+        forwarder: Option<Forwarder>,
     ) -> Self {
         let names = Names {
             sinks: graph.outputs().map(|topic| settings.topic(&topic.name)).collect(),
+            is_repartition: graph.outputs().map(|topic| topic.cleanup == Cleanup::Purged).collect(),
             changelogs: graph.changelogs().map(|topic| settings.topic(&topic.name)).collect(),
             is_public: graph.changelogs().map(|topic| topic.visibility == Visibility::Public).collect(),
             dead_letters: settings.topic(&graph.dead_letters().name),
@@ -102,6 +100,7 @@ impl Epoch {
             shares,
             metrics,
             producer,
+            forwarder,
             tasks: BTreeMap::new(),
             group: None,
             held: BTreeMap::new(),
@@ -119,15 +118,23 @@ impl Epoch {
         let topic = message.topic().strip_prefix(&*self.settings.topic_prefix).unwrap_or(message.topic());
         let (partition, offset) = (message.partition(), message.offset());
         let Some(sub_topology) = self.graph.sub_topology(topic) else { return Ok(()) };
-        let Some(assigned) = self.tasks.get_mut(&TaskId { sub_topology, partition }) else { return Ok(()) };
+        let id = TaskId { sub_topology, partition };
+        let Some(assigned) = self.tasks.get_mut(&id) else { return Ok(()) };
         if assigned.is_past(topic, offset) || !assigned.is_open(topic) {
             return Ok(());
         }
         if self.held.keys().any(|(held, at)| held == topic && *at == partition) {
             return Ok(());
         }
-        if let Some(SchemaStatus::Unresolved(id)) = message.payload().map(|bytes| self.schemas.status(bytes)) {
-            self.held.insert((topic.to_string(), partition), id);
+        let forwarded_from = header(message, FORWARDED_FROM).and_then(Origin::parse);
+        if forwarded_from.as_ref().is_some_and(|origin| assigned.has_seen(topic, origin)) {
+            assigned.advance(topic, offset + 1);
+            self.progress.opened_at.get_or_insert_with(Stopwatch::start);
+            self.metrics.repetitions.add(1, &self.metrics.labels);
+            return Ok(());
+        }
+        if let Some(SchemaStatus::Unresolved(schema)) = message.payload().map(|bytes| self.schemas.status(bytes)) {
+            self.held.insert((topic.to_string(), partition), schema);
             return Ok(());
         }
         let limits = limits(&self.settings, now);
@@ -142,17 +149,26 @@ impl Epoch {
         let given_up = assigned.task.take_given_up();
         assigned.fire(None, limits, &mut self.outputs)?;
         let by_timers = assigned.task.take_given_up();
+        let origin = assigned.origin(topic, offset);
+        if origin.is_some() && !self.outputs.is_empty() {
+            self.settle(id)?;
+        }
+        let Some(assigned) = self.tasks.get_mut(&id) else { return Ok(()) };
         assigned.advance(topic, offset + 1);
+        forwarded_from.iter().for_each(|origin| assigned.note(topic, origin));
         self.progress.is_changed |= assigned.task.changes().next().is_some();
         self.progress.opened_at.get_or_insert_with(Stopwatch::start);
         self.progress.records += 1;
-        self.send_outputs(traceparent(message), now)?;
+        self.send_outputs(origin.as_ref(), header(message, TRACEPARENT), now)?;
         self.put_aside(&given_up, Some(message), now)?;
         self.put_aside(&by_timers, None, now)?;
         match processed {
             Ok(()) => Ok(()),
             Err(Refusal::Broken(error)) => Err(Failure::Broken(error)),
-            Err(refusal) => self.refuse(message, &refusal, now),
+            Err(refusal) => {
+                self.progress.is_refusing |= origin.is_some();
+                self.refuse(message, &refusal, now)
+            }
         }
     }
 
@@ -171,14 +187,14 @@ impl Epoch {
                 self.progress.opened_at.get_or_insert_with(Stopwatch::start);
             }
         }
-        self.send_outputs(None, now)?;
+        self.send_outputs(None, None, now)?;
         self.put_aside(&given_up, None, now)
     }
 
     /// Whether it is time to commit: somebody waits for an output, nothing more is there to go with it and the last commit
     /// is not too near; the epoch is full; or what nobody waits for has lain long enough.
     pub(crate) fn is_due(&self, is_drained: bool) -> bool {
-        let Progress { records, opened_at, is_awaited, is_changed } = self.progress;
+        let Progress { records, opened_at, is_awaited, is_changed, .. } = self.progress;
         let age = opened_at.map(|opened_at| opened_at.elapsed());
         match age {
             None => false,
@@ -197,10 +213,12 @@ impl Epoch {
     /// Makes the epoch true. This is the exactly-once protocol, and its order is the whole of it:
     ///
     /// 1. Every record of the transaction is acknowledged. A commit with a record in flight costs 100 ms, and offsets
-    ///    sent before the acknowledgements ruin the tail (facts: ADR 0003).
+    ///    sent before the acknowledgements ruin the tail (facts: ADR 0003). So is every record that was sent on without a
+    ///    transaction (`forward.rs`): no position moves past what is not written.
     /// 2. The positions of the input join the transaction, under the group generation in which the records were polled.
     ///    The broker does not check who owns a partition, only the generation; so it must be that one, and if it is over,
-    ///    the broker refuses the positions, and with them all the rest.
+    ///    the broker refuses the positions, and with them all the rest. With the position of a repartition topic goes
+    ///    what has been seen of it, so that a record that was sent on twice is processed once.
     /// 3. The transaction is committed. From here on it has happened.
     /// 4. Only now do the changes become the state that readers see, and only then are waiters woken: nobody ever reads
     ///    what may still be aborted.
@@ -228,6 +246,7 @@ impl Epoch {
             }
         }
         self.producer.await_acknowledgements()?;
+        self.forwarder.as_ref().map_or(Ok(()), Forwarder::await_acknowledgements)?;
         self.producer.send_offsets(&self.positions(), group)?;
         let ending = Stopwatch::start();
         self.producer.commit()?;
@@ -295,31 +314,45 @@ impl Epoch {
         [until_timer, until_commit, until_floor].into_iter().flatten().fold(at_most, Duration::min)
     }
 
-    /// How long the next commit has to wait, so that load widens epochs and a lone record is committed at once.
+    /// How long the next commit has to wait.
     fn until_floor(&self) -> Duration {
-        self.pace.as_ref().map_or(Duration::ZERO, |pace| pace.floor.saturating_sub(pace.committed_at.elapsed()))
+        self.pace.as_ref().map_or(Duration::ZERO, Pace::until_floor)
     }
 
-    /// Where every input stands that moved, with the stream time of its task as metadata. A transaction that only a timer
+    /// Where every input stands that moved, with what whoever goes on from there has to know. A transaction that only a timer
     /// made carries the current positions of its task, so that it is fenced like any other.
     fn positions(&self) -> TopicPartitionList {
         let mut positions = TopicPartitionList::new();
         for assigned in self.tasks.values() {
-            let stream_time = assigned.task.stream_time().as_millis().to_string();
-            for (topic, offset) in assigned.moved() {
+            for (topic, offset, metadata) in assigned.moved() {
                 let (topic, partition) = (self.settings.topic(topic), assigned.task.id().partition);
                 let mut element = positions.add_partition(&topic, partition);
                 element.set_offset(Offset::Offset(offset)).expect("a position is a plain offset");
-                element.set_metadata(&stream_time);
+                element.set_metadata(metadata.to_string());
             }
         }
         positions
     }
 
-    fn send_outputs(&mut self, traceparent: Option<&str>, now: Timestamp) -> Result<(), Failure> {
-        self.progress.is_awaited |= !self.outputs.is_empty();
-        for output in &self.outputs {
-            self.producer.send(Outgoing {
+    /// Commits what has to be known before a task sends anything on: which incarnation this is, and which records before
+    /// were put aside. If another owner took one of those, its reader would hold it for a repetition.
+    fn settle(&mut self, id: TaskId) -> Result<(), Failure> {
+        if self.progress.is_refusing || self.tasks.get(&id).is_some_and(Assigned::is_incarnating) {
+            self.progress.opened_at.get_or_insert_with(Stopwatch::start);
+            self.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is to be sent. `origin` is the record that it is made from, where a task forwards.
+    fn send_outputs(
+        &mut self,
+        origin: Option<&Origin<'_>>,
+        traceparent: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        for (index, output) in self.outputs.iter().enumerate() {
+            let record = Outgoing {
                 topic: &self.names.sinks[output.sink],
                 partition: None,
                 key: Some(output.key.as_bytes()),
@@ -327,17 +360,18 @@ impl Epoch {
                 timestamp: output.timestamp.as_millis(),
                 headers: Some(output_headers(traceparent, now)),
                 mark: 0,
-            })?;
+            };
+            match (&mut self.forwarder, origin) {
+                (Some(forwarder), Some(origin)) if self.names.is_repartition[output.sink] => {
+                    forwarder.send(record, &origin.number(index))?;
+                }
+                _ => {
+                    self.progress.is_awaited = true;
+                    self.producer.send(record)?;
+                }
+            }
         }
         Ok(())
-    }
-}
-
-impl Pace {
-    /// After the commit of an epoch of so many records.
-    fn after(records: usize) -> Self {
-        let floor = FLOOR_PER_RECORD.saturating_mul(u32::try_from(records).unwrap_or(u32::MAX)).min(LONGEST_FLOOR);
-        Self { committed_at: Stopwatch::start(), floor }
     }
 }
 
@@ -358,7 +392,7 @@ fn limits(settings: &Settings, now: Timestamp) -> Limits {
     Limits { max_record_bytes: settings.max_record_bytes, latest_timestamp: now + AN_HOUR }
 }
 
-fn traceparent<'a>(message: &'a BorrowedMessage<'_>) -> Option<&'a str> {
-    let header = message.headers()?.iter().find(|header| header.key == TRACEPARENT)?;
+fn header<'a>(message: &'a BorrowedMessage<'_>, key: &str) -> Option<&'a str> {
+    let header = message.headers()?.iter().find(|header| header.key == key)?;
     std::str::from_utf8(header.value?).ok()
 }

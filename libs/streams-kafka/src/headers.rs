@@ -19,3 +19,7 @@ pub const DEAD_LETTER_OFFSET: &str = "dead-letter-offset";
 pub const DEAD_LETTER_TIMESTAMP: &str = "dead-letter-timestamp";
 /// The store whose timer made the record; such a record follows from none in a topic, and has no other coordinates.
 pub const DEAD_LETTER_STORE: &str = "dead-letter-store";
+
+/// Which record one that was sent on without a transaction was made from, for its reader to know repetitions by:
+/// `<topic>/<partition>/<incarnation>/<offset>/<index>`.
+pub const FORWARDED_FROM: &str = "forwarded-from";

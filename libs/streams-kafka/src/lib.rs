@@ -4,11 +4,12 @@
 //! [`Task`](streams::Task) for every partition assigned to it. The thread turns in a loop: it polls a batch, lets the
 //! tasks process it, sends what they say as they say it, and commits when somebody waits for an output and the input is
 //! drained. What lies between two commits is an *epoch*, and an epoch is one transaction: its input positions, its
-//! outputs and its changes of state come true together or not at all.
+//! outputs and its changes of state come true together or not at all. What is only sent on under another key needs none.
 //!
 //! Where to read what:
 //!
 //! - `epoch.rs`: the exactly-once protocol. [`Epoch::commit`](epoch) holds the order of its steps and why it is that order.
+//! - `forward.rs`: what is sent on without a transaction, and how its reader knows repetitions (ADR 13).
 //! - `thread.rs`: the loop around it; what happens when a step fails. `poll.rs`: how a batch is read.
 //! - `membership.rs`: partitions that come and go. An epoch is committed inside the revoke callback.
 //! - `stores.rs`, `disk.rs`: where stores are kept; tasks that wait for their partition to come back.
@@ -26,6 +27,7 @@ mod client_log;
 mod clock;
 mod disk;
 mod epoch;
+mod forward;
 mod global;
 pub mod headers;
 mod journal;
@@ -34,6 +36,7 @@ mod membership;
 mod metrics;
 mod outgoing;
 mod owners;
+mod pace;
 mod partition;
 mod poll;
 mod producer;

@@ -10,11 +10,13 @@ use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
-use streams::{StoreError, Task, TaskId, Timestamp};
+use streams::{StoreError, Task, TaskId};
 
 use crate::assigned::Assigned;
 use crate::client_log::ClientLog;
+use crate::clock::wall_clock;
 use crate::epoch::Epoch;
+use crate::forward::PositionMetadata;
 use crate::producer::Failure;
 use crate::stores::{Stores, Suspended};
 
@@ -132,15 +134,20 @@ impl Membership {
                 let task = self.task(&epoch, id).map_err(Failure::Broken)?;
                 epoch.tasks.insert(id, task);
             }
-            let is_held_back = epoch.graph.is_held_back(topic);
+            let (is_held_back, forwards) = (epoch.graph.is_held_back(topic), epoch.graph.forwards(sub_topology));
             let Some(assigned) = epoch.tasks.get_mut(&id) else { continue };
             if is_held_back {
                 assigned.hold_back(topic);
             }
             if matches!(element.offset(), Offset::Offset(_)) {
-                assigned.resume_at(topic, offset, element.metadata().parse().ok().map(Timestamp));
+                let metadata = PositionMetadata::parse(element.metadata());
+                let incarnation = metadata.incarnation.filter(|_| forwards);
+                assigned.resume_at(topic, offset, PositionMetadata { incarnation, ..metadata });
             } else {
                 assigned.begin_at(topic, offset);
+            }
+            if forwards {
+                assigned.incarnate(topic, wall_clock());
             }
         }
         consumer.assign(&start).map_err(rejoin)?;

@@ -14,6 +14,7 @@ pub(crate) struct Metrics {
     pub(crate) rebuilds: Counter<u64>,
     pub(crate) dead_letters: Counter<u64>,
     pub(crate) global_records_refused: Counter<u64>,
+    pub(crate) repetitions: Counter<u64>,
     pub(crate) restored_records: Counter<u64>,
     pub(crate) restore_remaining_records: Gauge<u64>,
     pub(crate) end_transaction_seconds: Histogram<f64>,
@@ -56,6 +57,10 @@ impl Metrics {
             global_records_refused: meter
                 .u64_counter("streams_global_records_refused")
                 .with_description("Records that a global table had to leave out, by cause")
+                .build(),
+            repetitions: meter
+                .u64_counter("streams_repetitions")
+                .with_description("Records that were sent on twice and left out the second time")
                 .build(),
             restored_records: meter
                 .u64_counter("streams_restored_records")

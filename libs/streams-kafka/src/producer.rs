@@ -13,14 +13,22 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::{ClientContext, Message};
 use streams::StoreError;
 
+use crate::Settings;
 use crate::clock::Stopwatch;
+
+/// A producer that knows what is in flight.
+pub(crate) struct IdempotentProducer {
+    producer: BaseProducer<Acknowledgements>,
+    counters: Arc<Counters>,
+    sent: u64,
+    /// How long the broker may take to acknowledge what is in flight, or to make room for more.
+    patience: Duration,
+}
 
 /// One transactional producer: a transaction that begins with its first record, and whose commit is three steps that the
 /// caller takes in order.
 pub(crate) struct TransactionalProducer {
-    producer: BaseProducer<Acknowledgements>,
-    counters: Arc<Counters>,
-    sent: u64,
+    producer: IdempotentProducer,
     is_open: bool,
     is_worn: bool,
     /// EndTxn that took longer than this may have been retried on a new connection and end the *next* transaction:
@@ -74,29 +82,26 @@ const LANDING_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between two looks for acknowledgements. Spinning would take the CPU from the broker that is to send them.
 const ACKNOWLEDGEMENT_POLL: Duration = Duration::from_micros(50);
 
-impl TransactionalProducer {
-    /// Connects, and fences whoever used the same `transactional.id` before: its open transaction is aborted.
-    pub(crate) fn connect(config: &ClientConfig, retry_backoff: Duration) -> Result<Self, KafkaError> {
+impl IdempotentProducer {
+    /// Creates the client; it connects by itself.
+    pub(crate) fn connect(config: &ClientConfig, patience: Duration) -> Result<Self, KafkaError> {
         let counters = Arc::new(Counters::default());
-        let producer: BaseProducer<Acknowledgements> =
-            config.create_with_context(Acknowledgements(counters.clone()))?;
-        producer.init_transactions(CALL_TIMEOUT * 2)?;
-        let slow_end = retry_backoff * 3 / 4;
-        Ok(Self { producer, counters, sent: 0, is_open: false, is_worn: false, slow_end })
+        let producer = config.create_with_context(Acknowledgements(counters.clone()))?;
+        Ok(Self { producer, counters, sent: 0, patience })
     }
 
-    /// Hands a record to the client. The first of a transaction begins it, and should be sent as early as possible: a
-    /// fixed 1 ms timer in librdkafka starts there.
+    /// Hands a record to the client.
     pub(crate) fn send(&mut self, record: Outgoing<'_>) -> Result<(), Failure> {
-        self.begin()?;
         let mut outgoing =
             BaseRecord::<[u8], [u8], usize>::with_opaque_to(record.topic, record.mark).timestamp(record.timestamp);
         outgoing.partition = record.partition;
         outgoing.key = record.key;
         outgoing.payload = record.value;
         outgoing.headers = record.headers;
+        let start = Stopwatch::start();
         while let Err((error, returned)) = self.producer.send(outgoing) {
-            if !matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) {
+            let is_full = matches!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
+            if !is_full || start.elapsed() > self.patience {
                 return Err(error.into());
             }
             self.producer.poll(Duration::from_millis(1));
@@ -108,15 +113,51 @@ impl TransactionalProducer {
 
     /// Waits until nothing is in flight.
     pub(crate) fn await_acknowledgements(&self) -> Result<(), Failure> {
+        let start = Stopwatch::start();
         while !self.is_acknowledged()? {
+            if start.elapsed() > self.patience {
+                return Err(Failure::Rebuild(KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut)));
+            }
             thread::sleep(ACKNOWLEDGEMENT_POLL);
         }
         Ok(())
     }
 
+    /// Whether nothing is in flight.
+    pub(crate) fn is_acknowledged(&self) -> Result<bool, Failure> {
+        self.producer.poll(Duration::ZERO);
+        if let Some(error) = self.counters.failed().take() {
+            // The sequence numbers behind a lost record are of no use any more.
+            return Err(Failure::from(error).or_rebuild());
+        }
+        Ok(self.counters.acknowledged.load(Ordering::Acquire) == self.sent)
+    }
+}
+
+impl TransactionalProducer {
+    /// Connects, and fences whoever used the same `transactional.id` before: its open transaction is aborted.
+    pub(crate) fn connect(settings: &Settings, group: &str, thread: usize) -> Result<Self, KafkaError> {
+        let config = settings.transactional_producer(group, thread);
+        let producer = IdempotentProducer::connect(&config, settings.transaction_timeout())?;
+        producer.producer.init_transactions(CALL_TIMEOUT * 2)?;
+        Ok(Self { producer, is_open: false, is_worn: false, slow_end: settings.retry_backoff * 3 / 4 })
+    }
+
+    /// Hands a record to the client. The first of a transaction begins it, and should be sent as early as possible: a
+    /// fixed 1 ms timer in librdkafka starts there.
+    pub(crate) fn send(&mut self, record: Outgoing<'_>) -> Result<(), Failure> {
+        self.begin()?;
+        self.producer.send(record)
+    }
+
+    /// Waits until nothing is in flight.
+    pub(crate) fn await_acknowledgements(&self) -> Result<(), Failure> {
+        self.producer.await_acknowledgements()
+    }
+
     /// Where the last record with each mark has landed, by mark; they are asked for once.
     pub(crate) fn take_offsets(&self) -> BTreeMap<usize, i64> {
-        std::mem::take(&mut self.counters.offsets())
+        std::mem::take(&mut self.producer.counters.offsets())
     }
 
     /// Puts the positions of the input into the transaction (KIP-447). Without a position this would be a silent no-op
@@ -129,14 +170,14 @@ impl TransactionalProducer {
         assert!(positions.count() > 0, "a transaction without a position is not fenced");
         self.begin()?;
         // When the transaction has timed out, waiting for an answer in it is of no use.
-        repeat(CALL_TIMEOUT, || self.producer.send_offsets_to_transaction(positions, group, CALL_TIMEOUT))
+        repeat(CALL_TIMEOUT, || self.client().send_offsets_to_transaction(positions, group, CALL_TIMEOUT))
     }
 
     /// Ends the transaction. If this fails, nobody here knows whether it was committed: positions and stores have to be
     /// asked of the broker again.
     pub(crate) fn commit(&mut self) -> Result<(), Failure> {
         let start = Stopwatch::start();
-        repeat(COMMIT_PATIENCE, || self.producer.commit_transaction(CALL_TIMEOUT)).map_err(Failure::or_rejoin)?;
+        repeat(COMMIT_PATIENCE, || self.client().commit_transaction(CALL_TIMEOUT)).map_err(Failure::or_rejoin)?;
         self.is_open = false;
         self.is_worn |= start.elapsed() > self.slow_end;
         Ok(())
@@ -144,7 +185,7 @@ impl TransactionalProducer {
 
     /// `cluster.id` of the brokers it is connected to.
     pub(crate) fn cluster_id(&self) -> Option<String> {
-        self.producer.client().fetch_cluster_id(CALL_TIMEOUT)
+        self.client().client().fetch_cluster_id(CALL_TIMEOUT)
     }
 
     /// Whether its last transaction ended so slowly that it must be rebuilt before the next.
@@ -159,13 +200,13 @@ impl TransactionalProducer {
         }
         // A record that is purged on its way leaves a gap in the sequence numbers: give it a moment to land.
         let start = Stopwatch::start();
-        while !self.is_acknowledged()? && start.elapsed() < LANDING_TIMEOUT {
+        while !self.producer.is_acknowledged()? && start.elapsed() < LANDING_TIMEOUT {
             thread::sleep(ACKNOWLEDGEMENT_POLL);
         }
         let start = Stopwatch::start();
-        repeat(CALL_TIMEOUT, || self.producer.abort_transaction(CALL_TIMEOUT)).map_err(Failure::or_rebuild)?;
+        repeat(CALL_TIMEOUT, || self.client().abort_transaction(CALL_TIMEOUT)).map_err(Failure::or_rebuild)?;
         self.is_open = false;
-        let is_clean = self.is_acknowledged()? && start.elapsed() < self.slow_end;
+        let is_clean = self.producer.is_acknowledged()? && start.elapsed() < self.slow_end;
         if is_clean { Ok(()) } else { Err(Failure::Rebuild(KafkaError::Canceled)) }
     }
 
@@ -175,21 +216,16 @@ impl TransactionalProducer {
             if self.is_worn {
                 return Err(Failure::Rebuild(KafkaError::Canceled));
             }
-            self.producer.begin_transaction()?;
+            self.client().begin_transaction()?;
             // What an aborted transaction has left is nowhere.
-            self.counters.offsets().clear();
+            self.producer.counters.offsets().clear();
             self.is_open = true;
         }
         Ok(())
     }
 
-    fn is_acknowledged(&self) -> Result<bool, Failure> {
-        self.producer.poll(Duration::ZERO);
-        if let Some(error) = self.counters.failed().take() {
-            // The sequence numbers behind a lost record are of no use any more.
-            return Err(Failure::from(error).or_rebuild());
-        }
-        Ok(self.counters.acknowledged.load(Ordering::Acquire) == self.sent)
+    fn client(&self) -> &BaseProducer<Acknowledgements> {
+        &self.producer.producer
     }
 }
 

@@ -139,6 +139,16 @@ impl Settings {
         config
     }
 
+    /// The producer of records that are sent on without a transaction: what is lost is followed by nothing.
+    pub(crate) fn forwarding_producer(&self) -> ClientConfig {
+        let mut config = self.producer();
+        config
+            .set("enable.gapless.guarantee", "true")
+            // A record that is given up by the clock alone is not covered by that guarantee: none is, the producer is.
+            .set("message.timeout.ms", "0");
+        config
+    }
+
     /// An idempotent producer, whose retries neither double nor reorder.
     pub(crate) fn producer(&self) -> ClientConfig {
         let mut config = self.client();

@@ -17,6 +17,7 @@ use crate::bootstrap::Bootstrap;
 use crate::caught_up::CaughtUp;
 use crate::clock::{Stopwatch, wall_clock};
 use crate::epoch::Epoch;
+use crate::forward::Forwarder;
 use crate::membership::Membership;
 use crate::poll::poll;
 use crate::producer::{Failure, TransactionalProducer};
@@ -61,10 +62,11 @@ impl StreamThread {
     pub(crate) fn join(world: World, patience: Duration) -> Result<Self, StreamsError> {
         let World { graph, settings, schemas, shares, thread, .. } = world.clone();
         let producer = connect_producer(&world)?;
+        let forwarder = connect_forwarder(&world)?;
         let stores = Stores::of(&world, &producer)?;
         let group = graph.name().to_string();
         let topics: Vec<String> = graph.inputs().map(|topic| settings.topic(&topic.name)).collect();
-        let epoch = Epoch::new(graph, settings.clone(), schemas, shares, producer);
+        let epoch = Epoch::new(graph, settings.clone(), schemas, shares, producer, forwarder);
         let membership = Membership::new(epoch, stores, world.suspended.clone(), thread);
         let consumer: BaseConsumer<Membership> = settings.consumer(&group, thread).create_with_context(membership)?;
         consumer.subscribe(&topics.iter().map(String::as_str).collect::<Vec<_>>())?;
@@ -162,6 +164,8 @@ impl StreamThread {
         };
         if needs_rebuild {
             self.rebuild_producer("failed").or_else(|failure| self.recover(failure))?;
+            // What it has in flight may be lost, and is sent again since everything is read again.
+            self.epoch().forwarder = connect_forwarder(&self.world)?;
         }
         self.rewind()
     }
@@ -281,15 +285,21 @@ impl StreamThread {
 
 /// Builds the producer, waiting for a broker that is away for as long as nobody asks the thread to stop.
 fn connect_producer(world: &World) -> Result<TransactionalProducer, KafkaError> {
-    let config = world.settings.transactional_producer(world.graph.name(), world.thread);
     loop {
-        match TransactionalProducer::connect(&config, world.settings.retry_backoff) {
+        match TransactionalProducer::connect(&world.settings, world.graph.name(), world.thread) {
             Err(KafkaError::Transaction(error)) if error.is_retriable() && !world.wish.to_end() => {
                 tracing::warn!(%error, "the transaction coordinator does not answer; trying again");
             }
             other => return other,
         }
     }
+}
+
+/// Where there is something to forward, builds what does it.
+fn connect_forwarder(world: &World) -> Result<Option<Forwarder>, KafkaError> {
+    let mut sub_topologies = world.graph.inputs().filter_map(|input| world.graph.sub_topology(&input.name));
+    let forwards = sub_topologies.any(|sub_topology| world.graph.forwards(sub_topology));
+    forwards.then(|| Forwarder::connect(&world.settings)).transpose()
 }
 
 /// Where the inputs stand that may be read.

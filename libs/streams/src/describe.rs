@@ -33,6 +33,8 @@ pub struct SubTopologyDescription {
     pub stores: BTreeMap<String, String>,
     /// Topics it writes.
     pub sinks: Vec<String>,
+    /// It sends on under another key without a transaction: [`Graph::forwards`].
+    pub forwards: bool,
 }
 
 impl Graph {
@@ -64,6 +66,9 @@ impl Graph {
         let mut reads: Vec<String> = self.inputs().map(|topic| topic.name.clone()).collect();
         let globals = self.global_topics().map(|topic| topic.name.clone());
         reads.extend(globals.filter(|global| self.sub_topology(global).is_none()));
+        for (index, part) in sub_topologies.iter_mut().enumerate() {
+            part.forwards = self.forwards(index);
+        }
         let mut writes: Vec<TopicDeclaration> = self.outputs().cloned().collect();
         writes.extend(self.changelogs());
         writes.push(self.dead_letters());

@@ -51,6 +51,7 @@
 
 mod describe;
 mod draft;
+mod forwarding;
 mod give_up;
 mod global;
 mod graph;

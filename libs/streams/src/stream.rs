@@ -155,6 +155,10 @@ impl<'t, V: 'static> Stream<'t, V> {
 impl<'t, V: AvroRecord> Stream<'t, V> {
     /// Sends the records through the private topic `<service>-<name>-repartition`, so that records with the same new key
     /// meet in one task. What follows is a sub-topology of its own.
+    ///
+    /// Where nothing comes before it but filters, maps and merges, the records are sent on at once, and after a failure once
+    /// more ([`Graph::forwards`](crate::Graph::forwards)). The repetition goes no further; what is sent on has to follow
+    /// from the record alone, and not from what the time is or what else was seen.
     pub fn rekey(self, name: &str, key: impl Fn(&V) -> String + Send + Sync + 'static) -> Stream<'t, V> {
         let service = self.topology.name();
         let topic = Topic::<V>::named(format!("{service}-{name}-repartition"), service.to_string(), |_| String::new())

@@ -18,7 +18,9 @@ mod stock;
 mod validations;
 
 pub use customers::{CUSTOMERS, Customer, CustomerLevel};
-pub use mail::{ORDERS_BRONZE, ORDERS_GOLD, ORDERS_PLATINUM, ORDERS_SILVER, OrderEnriched};
+pub use mail::{
+    EMAIL_OUTBOX, MailDue, MailKind, ORDERS_BRONZE, ORDERS_GOLD, ORDERS_PLATINUM, ORDERS_SILVER, OrderEnriched,
+};
 pub use orders::{ORDER_EXPIRATIONS, ORDER_REQUESTS, ORDERS, Order, OrderExpired, OrderRequested, OrderState};
 pub use payments::{PAYMENTS, Payment};
 pub use stock::{STOCK_MOVEMENTS, StockLevel, StockMoved, StockMovementKind, WAREHOUSE_INVENTORY};
@@ -41,5 +43,6 @@ pub fn topics() -> Vec<TopicDeclaration> {
         ORDERS_GOLD.declaration(),
         ORDERS_SILVER.declaration(),
         ORDERS_BRONZE.declaration(),
+        EMAIL_OUTBOX.declaration(),
     ]
 }

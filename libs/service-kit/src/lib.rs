@@ -61,6 +61,7 @@ mod admin;
 mod context;
 mod describe;
 mod engine;
+mod failure_point;
 pub mod http;
 mod logging;
 mod metrics;
@@ -76,8 +77,9 @@ mod view;
 mod world;
 
 pub use context::Context;
+pub use failure_point::failure_point;
 pub use options::{KitOptions, LogFormat, milliseconds};
 pub use service::Service;
-pub use streams_kafka::{Journal, JournalError, ViewError};
+pub use streams_kafka::{DeadLetters, Journal, JournalError, Sink, SinkEvent, SinkRecord, TopicPartition, ViewError};
 pub use view::View;
 pub use world::Clock;

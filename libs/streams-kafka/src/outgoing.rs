@@ -1,6 +1,8 @@
+use std::fmt::Display;
+
 use rdkafka::Message;
-use rdkafka::message::{BorrowedMessage, Header, Headers, OwnedHeaders};
-use streams::{Refusal, Timestamp};
+use rdkafka::message::{Header, Headers, OwnedHeaders};
+use streams::Timestamp;
 
 use crate::headers::{
     DEAD_LETTER_CAUSE, DEAD_LETTER_OFFSET, DEAD_LETTER_PARTITION, DEAD_LETTER_TIMESTAMP, DEAD_LETTER_TOPIC,
@@ -25,8 +27,8 @@ pub(crate) fn output_headers(traceparent: Option<&str>, now: Timestamp) -> Owned
 /// where it is. The timestamp is that of now, since dead letters are kept for a time.
 pub(crate) fn dead_letter<'a>(
     topic: &'a str,
-    message: &'a BorrowedMessage<'_>,
-    cause: &Refusal,
+    message: &'a impl Message,
+    cause: &dyn Display,
     now: Timestamp,
 ) -> Outgoing<'a> {
     let timestamp = message.timestamp().to_millis().unwrap_or(0);

@@ -64,6 +64,20 @@ pub struct TopicDeclaration {
     pub schema: Option<String>,
 }
 
+impl TopicDeclaration {
+    /// Where a service puts what it cannot handle: kept for 30 days, with the bytes that were not understood.
+    pub fn dead_letters(service: &str) -> Self {
+        Self {
+            name: format!("{service}-dead-letters"),
+            partitions: 1,
+            cleanup: Cleanup::Retained { retention_ms: 30 * 24 * 60 * 60 * 1000 },
+            writer: service.to_string(),
+            visibility: Visibility::Private,
+            schema: None,
+        }
+    }
+}
+
 /// Partitions of a topic unless it says otherwise.
 pub const DEFAULT_PARTITIONS: i32 = 4;
 

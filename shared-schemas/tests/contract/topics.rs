@@ -2,9 +2,9 @@ use std::collections::BTreeSet;
 
 use avro_codec::AvroRecord;
 use shared_schemas::{
-    CUSTOMERS, Customer, ORDER_DETAILS_VALIDATIONS, ORDER_EXPIRATIONS, ORDER_REQUESTS, ORDERS, ORDERS_GOLD, Order,
-    OrderEnriched, OrderExpired, OrderRequested, OrderValidation, PAYMENTS, Payment, STOCK_MOVEMENTS, StockLevel,
-    StockMoved, WAREHOUSE_INVENTORY, order_validations, topics,
+    CUSTOMERS, Customer, EMAIL_OUTBOX, MailDue, ORDER_DETAILS_VALIDATIONS, ORDER_EXPIRATIONS, ORDER_REQUESTS, ORDERS,
+    ORDERS_GOLD, Order, OrderEnriched, OrderExpired, OrderRequested, OrderValidation, PAYMENTS, Payment,
+    STOCK_MOVEMENTS, StockLevel, StockMoved, WAREHOUSE_INVENTORY, order_validations, topics,
 };
 use streams::{Cleanup, Visibility};
 
@@ -21,14 +21,16 @@ fn each_topic_is_keyed_by_what_it_is_about() {
     assert_eq!(PAYMENTS.key(&Payment::full()), "payment-1");
     assert_eq!(CUSTOMERS.key(&Customer::full()), "7");
     assert_eq!(ORDERS_GOLD.key(&OrderEnriched::full()), "order-1");
+    assert_eq!(EMAIL_OUTBOX.key(&MailDue::full()), "order-1/confirmation");
 }
 
 #[test]
-fn topics_are_public_and_declared_once() {
+fn topics_are_declared_once_and_public_but_for_the_outbox() {
     let topics = topics();
     let names: BTreeSet<_> = topics.iter().map(|topic| &topic.name).collect();
     assert_eq!(names.len(), topics.len());
-    assert!(topics.iter().all(|topic| topic.visibility == Visibility::Public));
+    let private: Vec<_> = topics.iter().filter(|topic| topic.visibility == Visibility::Private).collect();
+    assert_eq!(private, [&EMAIL_OUTBOX.declaration()]);
 }
 
 #[test]

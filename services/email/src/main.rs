@@ -1,0 +1,22 @@
+//! Mails customers once per order, and sends what the outbox holds.
+
+mod attempt;
+mod db;
+mod options;
+mod prefix;
+mod sender;
+mod transport;
+
+use std::process::ExitCode;
+
+use options::Options;
+use service_kit::Service;
+use shared_schemas::EMAIL_OUTBOX;
+
+fn main() -> ExitCode {
+    Service::<Options>::new("email")
+        .journals(&EMAIL_OUTBOX)
+        .sinks(&EMAIL_OUTBOX)
+        .task("the sender", sender::start)
+        .run()
+}

@@ -1,0 +1,10 @@
+//! The service against real parts.
+#![allow(clippy::unwrap_used, reason = "a test fails where something is missing")]
+
+mod crashes;
+mod harness;
+mod http_provider;
+mod mailbox;
+mod outages;
+mod provider;
+mod smtp_server;

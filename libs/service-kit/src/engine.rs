@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,9 +66,10 @@ impl Plan {
 
     /// The subjects whose schemas have to be registered before anything starts: of all that is written. A service that
     /// writes nothing binds what it reads, so that it recognizes its own registry.
-    fn subjects(&self) -> Vec<(String, String)> {
+    fn subjects(&self) -> BTreeMap<String, String> {
         let of = |topic: &TopicDeclaration| Some((subject(&topic.name), topic.schema.clone()?));
-        let written: Vec<_> = self.describe().writes.iter().filter_map(of).collect();
+        let given_up = self.graph.iter().flat_map(|graph| graph.given_up()).filter_map(of);
+        let written: BTreeMap<_, _> = self.describe().writes.iter().filter_map(of).chain(given_up).collect();
         let read = || self.graph.iter().flat_map(|graph| graph.inputs()).chain(&self.sunk).filter_map(of).collect();
         if written.is_empty() { read() } else { written }
     }
@@ -90,7 +92,8 @@ impl Engine {
         }
         let schemas = Schemas::new();
         let registry = Registry::new(&kit.schema_registry_url, REGISTRY_TIMEOUT)?;
-        bound(&registry, &schemas, &plan.subjects(), readiness).await?;
+        let subjects: Vec<(String, String)> = plan.subjects().into_iter().collect();
+        bound(&registry, &schemas, &subjects, readiness).await?;
 
         let mut settings = Settings::new(&kit.kafka_bootstrap, kit.instance.to_string());
         settings.topic_prefix.clone_from(&kit.topic_prefix);

@@ -5,6 +5,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::RangeBounds;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -137,13 +138,15 @@ impl StateStore for DiskStore {
     }
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &[u8])) -> Result<(), StoreError> {
-        for entry in self.database.fjall.snapshot().range(&self.keyspace, ..METADATA) {
-            let (key, value) = entry.into_inner().map_err(|error| self.failed(error))?;
-            let key = if &*key == EMPTY_KEY { Ok("") } else { std::str::from_utf8(&key) };
-            let key = key.map_err(|error| self.failed(LsmError::Utf8(error).into()))?;
-            visit(key, &value);
+        self.show(..METADATA, visit)
+    }
+
+    fn range(&self, from: &str, to: &str, visit: &mut dyn FnMut(&str, &[u8])) -> Result<(), StoreError> {
+        if from.is_empty() && !to.is_empty() {
+            // On disk it is not before the others.
+            self.look("", &mut |value| value.into_iter().for_each(|value| visit("", value)))?;
         }
-        Ok(())
+        self.show(from.as_bytes()..to.as_bytes(), visit)
     }
 
     fn apply(
@@ -203,6 +206,17 @@ impl StateStore for DiskStore {
 }
 
 impl DiskStore {
+    /// Shows entries, those of one moment.
+    fn show<'k>(&self, keys: impl RangeBounds<&'k [u8]>, visit: &mut dyn FnMut(&str, &[u8])) -> Result<(), StoreError> {
+        for entry in self.database.fjall.snapshot().range(&self.keyspace, keys) {
+            let (key, value) = entry.into_inner().map_err(|error| self.failed(error))?;
+            let key = if &*key == EMPTY_KEY { Ok("") } else { std::str::from_utf8(&key) };
+            let key = key.map_err(|error| self.failed(LsmError::Utf8(error).into()))?;
+            visit(key, &value);
+        }
+        Ok(())
+    }
+
     /// Writes the batch, and with it what the share says about itself from now on.
     fn commit(
         &self,

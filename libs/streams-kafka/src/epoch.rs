@@ -4,6 +4,8 @@
 //! send. It is one transaction. [`Epoch::process`] adds a record, [`Epoch::commit`] makes the whole of it true at once,
 //! [`Epoch::abort`] makes none of it have happened.
 
+mod dead_letters;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +22,7 @@ use crate::assigned::Assigned;
 use crate::clock::{Stopwatch, wall_clock};
 use crate::headers::TRACEPARENT;
 use crate::metrics::Metrics;
-use crate::outgoing::{dead_letter, output_headers};
+use crate::outgoing::output_headers;
 use crate::producer::{Failure, Outgoing, TransactionalProducer};
 use crate::view::Shares;
 
@@ -137,21 +139,20 @@ impl Epoch {
         };
         self.outputs.clear();
         let processed = assigned.task.process(input, limits, &mut self.outputs);
+        let given_up = assigned.task.take_given_up();
         assigned.fire(None, limits, &mut self.outputs)?;
+        let by_timers = assigned.task.take_given_up();
         assigned.advance(topic, offset + 1);
         self.progress.is_changed |= assigned.task.changes().next().is_some();
         self.progress.opened_at.get_or_insert_with(Stopwatch::start);
         self.progress.records += 1;
         self.send_outputs(traceparent(message), now)?;
+        self.put_aside(&given_up, Some(message), now)?;
+        self.put_aside(&by_timers, None, now)?;
         match processed {
             Ok(()) => Ok(()),
             Err(Refusal::Broken(error)) => Err(Failure::Broken(error)),
-            Err(refusal) => {
-                self.metrics.dead_letters.add(1, &self.metrics.labels);
-                tracing::warn!(topic, partition, offset, %refusal, "a record goes to the dead letters");
-                self.progress.is_awaited = true;
-                self.producer.send(dead_letter(&self.names.dead_letters, message, &refusal, now))
-            }
+            Err(refusal) => self.refuse(message, &refusal, now),
         }
     }
 
@@ -160,15 +161,18 @@ impl Epoch {
     pub(crate) fn fire_timers(&mut self, now: Timestamp) -> Result<(), Failure> {
         let limits = limits(&self.settings, now);
         self.outputs.clear();
+        let mut given_up = Vec::new();
         for assigned in self.tasks.values_mut().filter(|assigned| assigned.is_ready()) {
             if assigned.task.next_deadline().is_some_and(|deadline| deadline <= now) {
                 assigned.fire(Some(now), limits, &mut self.outputs)?;
+                given_up.extend(assigned.task.take_given_up());
                 assigned.touch();
                 self.progress.is_changed |= assigned.task.changes().next().is_some();
                 self.progress.opened_at.get_or_insert_with(Stopwatch::start);
             }
         }
-        self.send_outputs(None, now)
+        self.send_outputs(None, now)?;
+        self.put_aside(&given_up, None, now)
     }
 
     /// Whether it is time to commit: somebody waits for an output, nothing more is there to go with it and the last commit

@@ -17,3 +17,5 @@ pub const DEAD_LETTER_PARTITION: &str = "dead-letter-partition";
 pub const DEAD_LETTER_OFFSET: &str = "dead-letter-offset";
 /// Its timestamp there, milliseconds since the epoch.
 pub const DEAD_LETTER_TIMESTAMP: &str = "dead-letter-timestamp";
+/// The store whose timer made the record; such a record follows from none in a topic, and has no other coordinates.
+pub const DEAD_LETTER_STORE: &str = "dead-letter-store";

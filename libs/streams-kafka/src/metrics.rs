@@ -51,7 +51,7 @@ impl Metrics {
                 .build(),
             dead_letters: meter
                 .u64_counter("streams_dead_letters")
-                .with_description("Records that could not be handled")
+                .with_description("Records that could not be handled or were given up, by cause")
                 .build(),
             restored_records: meter
                 .u64_counter("streams_restored_records")

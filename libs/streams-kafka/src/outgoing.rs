@@ -1,12 +1,12 @@
 use std::fmt::Display;
 
 use rdkafka::Message;
-use rdkafka::message::{Header, Headers, OwnedHeaders};
-use streams::Timestamp;
+use rdkafka::message::{BorrowedMessage, Header, Headers, OwnedHeaders};
+use streams::{GivenUp, Timestamp};
 
 use crate::headers::{
-    DEAD_LETTER_CAUSE, DEAD_LETTER_OFFSET, DEAD_LETTER_PARTITION, DEAD_LETTER_TIMESTAMP, DEAD_LETTER_TOPIC,
-    PROCESSED_AT, TRACEPARENT,
+    DEAD_LETTER_CAUSE, DEAD_LETTER_OFFSET, DEAD_LETTER_PARTITION, DEAD_LETTER_STORE, DEAD_LETTER_TIMESTAMP,
+    DEAD_LETTER_TOPIC, PROCESSED_AT, TRACEPARENT,
 };
 use crate::producer::Outgoing;
 use crate::settings::{MAX_DEAD_LETTER_BYTES, RECORD_OVERHEAD_BYTES};
@@ -31,21 +31,6 @@ pub(crate) fn dead_letter<'a>(
     cause: &dyn Display,
     now: Timestamp,
 ) -> Outgoing<'a> {
-    let timestamp = message.timestamp().to_millis().unwrap_or(0);
-    let own = [
-        (DEAD_LETTER_CAUSE, cause.to_string()),
-        (DEAD_LETTER_TOPIC, message.topic().to_string()),
-        (DEAD_LETTER_PARTITION, message.partition().to_string()),
-        (DEAD_LETTER_OFFSET, message.offset().to_string()),
-        (DEAD_LETTER_TIMESTAMP, timestamp.to_string()),
-    ];
-    let mut headers = OwnedHeaders::new();
-    for header in message.headers().iter().flat_map(|headers| headers.iter()) {
-        headers = headers.insert(header);
-    }
-    for (key, value) in &own {
-        headers = headers.insert(Header { key, value: Some(value) });
-    }
     let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
     let fits = length(message.key()) + length(message.payload()) <= MAX_DEAD_LETTER_BYTES - RECORD_OVERHEAD_BYTES;
     Outgoing {
@@ -54,7 +39,54 @@ pub(crate) fn dead_letter<'a>(
         key: message.key().filter(|key| key.len() <= MAX_DEAD_LETTER_BYTES / 2),
         value: message.payload().filter(|_| fits),
         timestamp: now.as_millis(),
-        headers: Some(headers),
+        headers: Some(dead_letter_headers(Some(message), &coordinates(message), cause)),
         mark: 0,
     }
+}
+
+/// A record that the service itself has given up: its value as it was then, with the cause, and the coordinates and headers
+/// of the record it follows from. One that a timer made follows from none; it has the name of its store instead.
+pub(crate) fn given_up_letter<'a>(
+    topic: &'a str,
+    source: Option<&BorrowedMessage<'_>>,
+    given_up: &'a GivenUp,
+    now: Timestamp,
+) -> Outgoing<'a> {
+    let of_timer = || {
+        let store = given_up.store.clone().unwrap_or_default();
+        vec![(DEAD_LETTER_STORE, store), (DEAD_LETTER_TIMESTAMP, given_up.timestamp.as_millis().to_string())]
+    };
+    let origin = source.map_or_else(of_timer, |message| coordinates(message).to_vec());
+    Outgoing {
+        topic,
+        partition: None,
+        key: Some(given_up.key.as_bytes()),
+        value: Some(&given_up.value),
+        timestamp: now.as_millis(),
+        headers: Some(dead_letter_headers(source, &origin, &given_up.cause)),
+        mark: 0,
+    }
+}
+
+/// Where a record stands.
+fn coordinates(message: &impl Message) -> [(&'static str, String); 4] {
+    [
+        (DEAD_LETTER_TOPIC, message.topic().to_string()),
+        (DEAD_LETTER_PARTITION, message.partition().to_string()),
+        (DEAD_LETTER_OFFSET, message.offset().to_string()),
+        (DEAD_LETTER_TIMESTAMP, message.timestamp().to_millis().unwrap_or(0).to_string()),
+    ]
+}
+
+/// The headers of the record, if there is one, with the cause and where the letter comes from.
+fn dead_letter_headers(message: Option<&impl Message>, origin: &[(&str, String)], cause: &dyn Display) -> OwnedHeaders {
+    let mut headers = OwnedHeaders::new();
+    for header in message.and_then(Message::headers).iter().flat_map(|headers| headers.iter()) {
+        headers = headers.insert(header);
+    }
+    headers = headers.insert(Header { key: DEAD_LETTER_CAUSE, value: Some(&cause.to_string()) });
+    for (key, value) in origin {
+        headers = headers.insert(Header { key, value: Some(value) });
+    }
+    headers
 }

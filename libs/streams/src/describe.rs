@@ -89,7 +89,7 @@ impl Graph {
         }
         for (index, store) in self.stores.iter().enumerate() {
             let _ = writeln!(drawing, "    s{index}[(\"{}\")]", store.name);
-            for node in store.nodes() {
+            for node in &store.nodes {
                 let _ = writeln!(drawing, "    n{node} -.- s{index}");
             }
         }

@@ -3,10 +3,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use avro_codec::{AvroRecord, DecodeError, Schemas};
+use avro_codec::{DecodeError, Schemas};
 
+use crate::draft::GraphDraft;
+use crate::give_up::GivenUpType;
 use crate::step::Step;
-use crate::store::{Changelog, Store};
+use crate::store::Changelog;
 use crate::stream::Record;
 use crate::topology::Clock;
 use crate::{Timestamp, TopicDeclaration};
@@ -20,6 +22,8 @@ pub struct Graph {
     pub(crate) sinks: Vec<SinkDefinition>,
     pub(crate) stores: Vec<StoreDefinition>,
     pub(crate) timers: Vec<TimerDefinition>,
+    /// The topic whose schema each type of given up values is encoded with.
+    pub(crate) given_up: Vec<TopicDeclaration>,
     /// The sub-topology of every node: what is connected by streams or by stores works on the same partitions.
     sub_topology_of: Vec<usize>,
 }
@@ -45,6 +49,12 @@ pub enum TopologyError {
     /// A store is what a topic holds for each key, so the topic must keep just that.
     #[error("`{0}` is a store of this service and must be compacted")]
     NotCompacted(String),
+    /// Two processors would write to one store.
+    #[error("the name `{0}` is used for two joins")]
+    UsedTwice(String),
+    /// A dead letter is encoded with the schema of a topic.
+    #[error("no topic of the service has values of the type `{0}`, so there is no schema to put them aside with")]
+    NoSchema(&'static str),
     /// There is nothing to run.
     #[error("the topology reads no topic")]
     NoSource,
@@ -54,14 +64,14 @@ pub(crate) type NodeId = usize;
 pub(crate) type Operator = Box<dyn Fn(&Forward<'_>, &Step<'_>, Erased<'_>) + Send + Sync>;
 pub(crate) type Decode =
     Box<dyn Fn(&Schemas, &[u8], &mut dyn FnMut(&dyn Any)) -> Result<(), DecodeError> + Send + Sync>;
-type Since = Box<dyn Fn(&Schemas, &[u8]) -> Result<Option<Timestamp>, DecodeError> + Send + Sync>;
+type Since = Box<dyn Fn(&Schemas, &str, &[u8]) -> Result<Option<Timestamp>, DecodeError> + Send + Sync>;
 
 pub(crate) struct Node {
     pub(crate) kind: NodeKind,
     pub(crate) label: String,
     pub(crate) parents: Vec<NodeId>,
-    children: Vec<NodeId>,
-    operator: Operator,
+    pub(crate) children: Vec<NodeId>,
+    pub(crate) operator: Operator,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +85,7 @@ pub(crate) enum NodeKind {
     Merge,
     Join,
     Process,
+    Route,
     Sink,
 }
 
@@ -98,8 +109,8 @@ pub(crate) struct StoreDefinition {
     pub(crate) name: String,
     pub(crate) schema: String,
     pub(crate) changelog: Changelog,
-    type_id: TypeId,
-    nodes: Vec<NodeId>,
+    pub(crate) type_id: TypeId,
+    pub(crate) nodes: Vec<NodeId>,
 }
 
 pub(crate) struct TimerDefinition {
@@ -107,19 +118,11 @@ pub(crate) struct TimerDefinition {
     pub(crate) clock: Clock,
     pub(crate) after: Duration,
     pub(crate) node: NodeId,
+    /// Since when an entry waits: of its key and its value.
     pub(crate) since: Since,
     pub(crate) decode: Decode,
-}
-
-/// A graph while it is being declared.
-#[derive(Debug, Default)]
-pub(crate) struct GraphDraft {
-    nodes: Vec<Node>,
-    pub(crate) sources: Vec<SourceDefinition>,
-    pub(crate) sinks: Vec<SinkDefinition>,
-    stores: Vec<StoreDefinition>,
-    pub(crate) timers: Vec<TimerDefinition>,
-    pub(crate) errors: Vec<TopologyError>,
+    /// Whether an entry whose time has come leaves its store, whatever becomes of it further on.
+    pub(crate) removes: bool,
 }
 
 /// A record whose value type only the processors know.
@@ -138,7 +141,7 @@ pub(crate) struct Forward<'g> {
 
 impl Graph {
     pub(crate) fn new(name: String, draft: GraphDraft) -> Result<Self, TopologyError> {
-        let GraphDraft { nodes, sources, sinks, stores, timers, mut errors } = draft;
+        let GraphDraft { nodes, sources, sinks, stores, timers, given_up, mut errors } = draft;
         if sources.is_empty() {
             return Err(TopologyError::NoSource);
         }
@@ -146,9 +149,13 @@ impl Graph {
             return Err(errors.swap_remove(0));
         }
         let sub_topology_of = sub_topologies(&nodes, &stores);
-        let graph = Self { name, nodes, sources, sinks, stores, timers, sub_topology_of };
+        let mut graph = Self { name, nodes, sources, sinks, stores, timers, given_up: Vec::new(), sub_topology_of };
         graph.check_copartitioning()?;
         graph.check_published()?;
+        for GivenUpType { type_name, schema } in given_up {
+            let topic = graph.topic_with(&schema).ok_or(TopologyError::NoSchema(type_name))?;
+            graph.given_up.push(topic);
+        }
         Ok(graph)
     }
 
@@ -170,6 +177,12 @@ impl Graph {
     /// The topic that the records of the service that could not be handled go to.
     pub fn dead_letters(&self) -> TopicDeclaration {
         TopicDeclaration::dead_letters(&self.name)
+    }
+
+    /// The topics whose schemas the records are encoded with that the service [gives up](crate::Stream::to_dead_letters);
+    /// some of them may be topics it only reads.
+    pub fn given_up(&self) -> impl Iterator<Item = &TopicDeclaration> {
+        self.given_up.iter()
     }
 
     /// The topics that the service writes the changes of its stores to, in the order of the stores.
@@ -237,6 +250,12 @@ impl Graph {
         (self.nodes[node].operator)(&Forward { graph: self, node }, step, record);
     }
 
+    /// A topic with values of this schema, one that the service writes if there is one.
+    fn topic_with(&self, schema: &str) -> Option<TopicDeclaration> {
+        let written = self.outputs().cloned().chain(self.changelogs());
+        written.chain(self.inputs().cloned()).find(|topic| topic.schema.as_deref() == Some(schema))
+    }
+
     fn check_copartitioning(&self) -> Result<(), TopologyError> {
         let mut first: BTreeMap<usize, &TopicDeclaration> = BTreeMap::new();
         for source in &self.sources {
@@ -267,56 +286,6 @@ impl Graph {
     }
 }
 
-impl StoreDefinition {
-    pub(crate) fn nodes(&self) -> &[NodeId] {
-        &self.nodes
-    }
-}
-
-impl GraphDraft {
-    pub(crate) fn node(&mut self, kind: NodeKind, label: String, parents: &[NodeId], operator: Operator) -> NodeId {
-        let id = self.nodes.len();
-        for &parent in parents {
-            self.nodes[parent].children.push(id);
-        }
-        self.nodes.push(Node { kind, label, parents: parents.to_vec(), children: Vec::new(), operator });
-        id
-    }
-
-    /// A topic that is read in two ways is read in the one that promises more.
-    pub(crate) fn raise(&mut self, node: NodeId, kind: NodeKind) {
-        let is_more = matches!(
-            (self.nodes[node].kind, kind),
-            (NodeKind::Source, NodeKind::Bootstrap | NodeKind::Table) | (NodeKind::Bootstrap, NodeKind::Table)
-        );
-        if is_more {
-            self.nodes[node].kind = kind;
-        }
-    }
-
-    /// Declares a store at its first use, and notes that `node` uses it.
-    pub(crate) fn use_store<S: AvroRecord>(&mut self, store: &Store<S>, changelog: Changelog, node: NodeId) {
-        match self.stores.iter_mut().find(|known| known.name == store.name()) {
-            None => self.stores.push(StoreDefinition {
-                name: store.name().to_string(),
-                schema: S::schema(),
-                changelog,
-                type_id: TypeId::of::<S>(),
-                nodes: vec![node],
-            }),
-            Some(known) if known.type_id != TypeId::of::<S>() => {
-                self.errors.push(TopologyError::TwoTypes(store.name().to_string()));
-            }
-            Some(known) => {
-                known.nodes.push(node);
-                if changelog != Changelog::Own {
-                    known.changelog = changelog;
-                }
-            }
-        }
-    }
-}
-
 impl<'a> Erased<'a> {
     pub(crate) fn typed<V: 'static>(self) -> Record<'a, V> {
         let value = self.value.downcast_ref().expect("a stream's type parameter is its node's value type");
@@ -331,7 +300,17 @@ impl<'a> Erased<'a> {
     }
 }
 
+/// The topic that records go to which the service could not handle.
+pub(crate) fn dead_letters(service: &str) -> String {
+    format!("{service}-dead-letters")
+}
+
 impl Forward<'_> {
+    /// Hands the record to one of those that come after, by the order in which they were declared.
+    pub(crate) fn to(&self, child: usize, step: &Step<'_>, record: Erased<'_>) {
+        self.graph.run(self.graph.nodes[self.node].children[child], step, record);
+    }
+
     pub(crate) fn on(&self, step: &Step<'_>, record: Erased<'_>) {
         for &child in &self.graph.nodes[self.node].children {
             self.graph.run(child, step, record);

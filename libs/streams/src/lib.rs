@@ -48,7 +48,12 @@
 //!   says counts only when it is committed.
 
 mod describe;
+mod draft;
+mod give_up;
 mod graph;
+mod join;
+mod refusal;
+mod route;
 mod session;
 mod state;
 mod step;
@@ -63,10 +68,12 @@ mod topology;
 
 pub use avro_codec::AvroRecord;
 pub use describe::{Description, SubTopologyDescription};
+pub use give_up::GivenUp;
 pub use graph::{Graph, TopologyError};
+pub use join::{JoinWindow, Joined};
+pub use refusal::Refusal;
 pub use session::{Session, SessionStream, Sessions};
 pub use state::{Change, Checkpoint, MAX_KEY_BYTES, MemoryStore, Restoration, StateStore, StoreError};
-pub use step::Refusal;
 pub use store::{Store, StoreAccess, Stores};
 pub use stream::{Record, Stream};
 pub use task::{Input, Limits, Output, Task, TaskId};

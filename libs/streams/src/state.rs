@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use avro_codec::SchemaId;
@@ -21,6 +22,12 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// The store does not answer.
     fn visit(&self, visit: &mut dyn FnMut(&str, &[u8])) -> Result<(), StoreError>;
+
+    /// Shows the entries from the key `from` up to, but without, the key `to`, in the order of their keys' bytes.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    fn range(&self, from: &str, to: &str, visit: &mut dyn FnMut(&str, &[u8])) -> Result<(), StoreError>;
 
     /// Applies changes, and the checkpoint they lead to, at once: readers and successors see all or none. Without a
     /// checkpoint the store keeps the one it has.
@@ -128,6 +135,12 @@ impl StateStore for MemoryStore {
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &[u8])) -> Result<(), StoreError> {
         self.contents().entries.iter().for_each(|(key, value)| visit(key, value));
+        Ok(())
+    }
+
+    fn range(&self, from: &str, to: &str, visit: &mut dyn FnMut(&str, &[u8])) -> Result<(), StoreError> {
+        let within = (Bound::Included(from), Bound::Excluded(to));
+        self.contents().entries.range::<str, _>(within).for_each(|(key, value)| visit(key, value));
         Ok(())
     }
 

@@ -1,12 +1,16 @@
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 
 use avro_codec::{AvroRecord, DecodeError, EncodeError, Schemas};
 
-use crate::graph::Graph;
-use crate::state::{MAX_KEY_BYTES, StoreError};
+use crate::give_up::GivenUp;
+use crate::graph::{Graph, dead_letters};
+use crate::refusal::Refusal;
+use crate::state::MAX_KEY_BYTES;
 use crate::task::TaskStore;
-use crate::{Limits, Output, Timestamp};
+use crate::{Limits, Output, Timestamp, subject};
 
 /// What one record does: its outputs and writes are gathered here and merged into the task only when its handlers have
 /// returned.
@@ -26,6 +30,7 @@ pub(crate) struct Effects {
     pub(crate) writes: Vec<Write>,
     /// Schedule, key, and since when it waits, if it does.
     pub(crate) deadlines: Vec<(usize, Box<str>, Option<Timestamp>)>,
+    pub(crate) given_up: Vec<GivenUp>,
 }
 
 /// A change of one key; no value removes it.
@@ -34,77 +39,6 @@ pub(crate) struct Write {
     pub(crate) store: usize,
     pub(crate) key: Box<str>,
     pub(crate) value: Option<Box<[u8]>>,
-}
-
-/// Why a record could not be handled. It belongs into the dead letters; the records behind it go on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// Keys are UTF-8 strings.
-    #[error("the record has no key")]
-    NoKey,
-    /// Keys are UTF-8 strings.
-    #[error("the key is not UTF-8")]
-    KeyNotUtf8,
-    /// Only a table takes a record without a value, as a removal.
-    #[error("the record has no value")]
-    NoValue,
-    /// A store that is a topic holds each value under the key the topic derives from it.
-    #[error("store `{store}` is a topic, where the value has the key `{derived}`, not `{key}`")]
-    WrongKey {
-        /// The store.
-        store: String,
-        /// The key a handler gave.
-        key: String,
-        /// The key of the value.
-        derived: String,
-    },
-    /// The value is not what its topic says.
-    #[error("the value cannot be decoded: {0}")]
-    Undecodable(String),
-    /// A stored value cannot be read.
-    #[error("the state of the key in store `{store}` cannot be decoded: {cause}")]
-    State {
-        /// The store.
-        store: String,
-        /// What is wrong with the bytes.
-        cause: String,
-    },
-    /// A handler's value does not fit its schema.
-    #[error("a value for `{subject}` cannot be encoded: {cause}")]
-    Unencodable {
-        /// The subject of the schema.
-        subject: String,
-        /// What does not fit.
-        cause: String,
-    },
-    /// The broker would refuse the record, and the transaction with it.
-    #[error("a record of {bytes} bytes for `{topic}` is over the limit of {limit} bytes")]
-    TooLarge {
-        /// Where it was to go: a topic, or a store's changelog.
-        topic: String,
-        /// Key and value.
-        bytes: usize,
-        /// What may be sent.
-        limit: usize,
-    },
-    /// A store on disk could not hold the key.
-    #[error("a key of {bytes} bytes is too long for store `{store}`, which takes {MAX_KEY_BYTES}")]
-    KeyTooLong {
-        /// The store.
-        store: String,
-        /// The key alone.
-        bytes: usize,
-    },
-    /// Kafka refuses timestamps more than an hour ahead (`message.timestamp.after.max.ms`).
-    #[error("the timestamp {0} of a record is too far in the future for the broker")]
-    Future(i64),
-    /// A handler panicked.
-    #[error("the handler panicked: {0}")]
-    Panicked(String),
-    /// The store does not answer. This is no fault of the record: whoever runs the topology has to stop.
-    #[error("the store is broken: {0}")]
-    Broken(#[from] StoreError),
 }
 
 impl<'t> Step<'t> {
@@ -157,11 +91,33 @@ impl<'t> Step<'t> {
                 }
             },
         };
-        found.unwrap_or_else(|cause| {
-            let store = self.store_name(store).to_string();
-            self.refuse(Refusal::State { store, cause: cause.to_string() });
-            None
-        })
+        found.unwrap_or_else(|cause| self.refuse_state(store, &cause))
+    }
+
+    /// The stored bytes as the value they should be.
+    pub(crate) fn decode<S: AvroRecord>(&self, store: usize, bytes: &[u8]) -> Option<S> {
+        self.schemas.decode(bytes).map(Some).unwrap_or_else(|cause| self.refuse_state(store, &cause))
+    }
+
+    /// The entries from the key `from` up to, but without, the key `to`, in the order of their keys.
+    pub(crate) fn range(&self, store: usize, from: &str, to: &str) -> BTreeMap<Box<str>, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        let committed = self.stores[store].committed.range(from, to, &mut |key, value| {
+            found.insert(key.into(), value.to_vec());
+        });
+        committed.unwrap_or_else(|error| self.refuse(error.into()));
+        let within = (Bound::Included(from), Bound::Excluded(to));
+        let overlay = self.stores[store].overlay.range::<str, _>(within);
+        let effects = self.effects.borrow();
+        let is_within = |write: &&Write| write.store == store && (from..to).contains(&&*write.key);
+        let written = effects.writes.iter().filter(is_within).map(|write| (&write.key, &write.value));
+        for (key, value) in overlay.chain(written) {
+            match value {
+                Some(value) => found.insert(key.clone(), value.to_vec()),
+                None => found.remove(key),
+            };
+        }
+        found
     }
 
     pub(crate) fn put<S: AvroRecord>(&self, store: usize, key: &str, value: &S) {
@@ -207,6 +163,27 @@ impl<'t> Step<'t> {
         }
     }
 
+    /// Puts a value aside that is encoded as those of [`Graph::given_up`].
+    pub(crate) fn give_up<V: AvroRecord>(
+        &self,
+        schema_of: usize,
+        key: &str,
+        value: &V,
+        timestamp: Timestamp,
+        cause: Refusal,
+    ) {
+        let subject = subject(&self.graph.given_up[schema_of].name);
+        match self.schemas.encode(&subject, value) {
+            Ok(value) => {
+                if self.check(key.len() + value.len(), &dead_letters(self.graph.name())) {
+                    let given_up = GivenUp { key: key.to_string(), value, timestamp, cause, store: None };
+                    self.effects.borrow_mut().given_up.push(given_up);
+                }
+            }
+            Err(cause) => self.refuse(unencodable(&subject, &cause)),
+        }
+    }
+
     /// The key is not the one of the value.
     pub(crate) fn refuse_key(&self, store: usize, key: &str, derived: &str) {
         let store = self.store_name(store).to_string();
@@ -214,8 +191,14 @@ impl<'t> Step<'t> {
     }
 
     /// The first refusal is the cause; what follows from it would only hide it.
-    fn refuse(&self, refusal: Refusal) {
+    pub(crate) fn refuse(&self, refusal: Refusal) {
         self.refusal.borrow_mut().get_or_insert(refusal);
+    }
+
+    fn refuse_state<S>(&self, store: usize, cause: &DecodeError) -> Option<S> {
+        let store = self.store_name(store).to_string();
+        self.refuse(Refusal::State { store, cause: cause.to_string() });
+        None
     }
 
     fn check(&self, bytes: usize, topic: &str) -> bool {

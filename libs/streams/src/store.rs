@@ -2,7 +2,8 @@ use std::borrow::Cow;
 
 use avro_codec::AvroRecord;
 
-use crate::graph::{GraphDraft, NodeId};
+use crate::draft::GraphDraft;
+use crate::graph::NodeId;
 use crate::step::Step;
 use crate::{Topic, TopicDeclaration, Topology};
 

@@ -1,3 +1,5 @@
+mod timers;
+
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,12 +8,13 @@ use std::sync::Arc;
 
 use avro_codec::{DecodeError, Schemas};
 
+use crate::give_up::GivenUp;
 use crate::graph::{Erased, Graph};
+use crate::refusal::Refusal;
 use crate::state::{Checkpoint, MemoryStore, Restoration, StateStore, StoreError};
-use crate::step::{Effects, Refusal, Step, Write};
+use crate::step::{Effects, Step};
 use crate::store::Changelog;
 use crate::timer::Schedule;
-use crate::topology::Clock;
 use crate::{Timestamp, subject};
 
 /// The share of one partition in a sub-topology: its stores, its timers, its stream time.
@@ -27,6 +30,7 @@ pub struct Task {
     schedules: Vec<Schedule>,
     /// What this epoch changed in the schedules, with what was there before.
     rescheduled: Vec<(usize, Box<str>, Option<Timestamp>)>,
+    given_up: Vec<GivenUp>,
     stream_time: Timestamp,
     committed_stream_time: Timestamp,
     caught_up_at: Option<Timestamp>,
@@ -121,6 +125,7 @@ impl Task {
             stores,
             schedules,
             rescheduled: Vec::new(),
+            given_up: Vec::new(),
             stream_time: Timestamp::MIN,
             committed_stream_time: Timestamp::MIN,
             caught_up_at: None,
@@ -168,56 +173,9 @@ impl Task {
         Ok(())
     }
 
-    /// Fires the next timer that is due, if there is one. The runner calls it until nothing is due: after each record for
-    /// stream time, and with the time on the wall when [`Task::next_deadline`] has come and no input is waiting.
-    pub fn fire(
-        &mut self,
-        wall: Option<Timestamp>,
-        limits: Limits,
-        outputs: &mut Vec<Output>,
-    ) -> Option<Result<(), Refusal>> {
-        let graph = self.graph.clone();
-        let due = self.schedules.iter().position(|schedule| {
-            let timer = &graph.timers[schedule.timer];
-            match (timer.clock, schedule.first()) {
-                (Clock::Stream, Some(since)) => since + timer.after <= self.stream_time,
-                (Clock::Wall, Some(since)) => match (wall, self.caught_up_at) {
-                    (Some(now), Some(caught_up)) => since.max(caught_up) + timer.after <= now,
-                    _ => false,
-                },
-                (_, None) => false,
-            }
-        })?;
-        let timer = &graph.timers[self.schedules[due].timer];
-        let store = self.schedules[due].store;
-        let (since, key) = self.schedules[due].pop()?;
-        let timestamp = match timer.clock {
-            Clock::Wall => wall?,
-            Clock::Stream => since + timer.after,
-        };
-        self.rescheduled.push((due, key.clone(), Some(since)));
-        let value = match self.current(store, &key) {
-            Ok(value) => value,
-            Err(error) => return Some(Err(error.into())),
-        };
-        let fired = self.attempt(limits, |step| match value {
-            Some(value) => (timer.decode)(&self.schemas, &value, &mut |value| {
-                graph.run(timer.node, step, Erased { key: &key, value, timestamp });
-            })
-            .map_err(|error| Refusal::State { store: timer.store.clone(), cause: error.to_string() }),
-            None => Ok(()),
-        });
-        Some(fired.map(|effects| self.merge(effects, outputs)))
-    }
-
-    /// When the next wall-clock timer is due.
-    pub fn next_deadline(&self) -> Option<Timestamp> {
-        let caught_up = self.caught_up_at?;
-        let wall = self.schedules.iter().filter_map(|schedule| {
-            let timer = &self.graph.timers[schedule.timer];
-            (timer.clock == Clock::Wall).then_some(schedule.first()?.max(caught_up) + timer.after)
-        });
-        wall.min()
+    /// Takes out what was given up since the last call; the runner puts it aside after each record and each timer.
+    pub fn take_given_up(&mut self) -> Vec<GivenUp> {
+        std::mem::take(&mut self.given_up)
     }
 
     /// Tells the task when it had read all that was waiting for it, or that it no longer has.
@@ -279,6 +237,7 @@ impl Task {
     /// Forgets the epoch.
     pub fn abort(&mut self) {
         self.stream_time = self.committed_stream_time;
+        self.given_up.clear();
         self.stores.iter_mut().for_each(|store| store.overlay.clear());
         for (schedule, key, before) in std::mem::take(&mut self.rescheduled).into_iter().rev() {
             self.schedules[schedule].set(&key, before);
@@ -308,27 +267,6 @@ impl Task {
         definitions(graph, id).map(restoration).collect()
     }
 
-    /// Sets the timers after the stores and the stream time were restored. By stream time, what was due has fired before
-    /// the commit that is gone on from; by the wall clock nobody knows, so it fires again.
-    ///
-    /// # Errors
-    /// A store does not answer, or a restored value cannot be decoded.
-    pub fn restored(&mut self) -> Result<(), StoreError> {
-        let Self { schedules, stores, graph, schemas, stream_time, .. } = self;
-        for schedule in schedules {
-            let timer = &graph.timers[schedule.timer];
-            let has_fired = |since: &Timestamp| timer.clock == Clock::Stream && *since + timer.after <= *stream_time;
-            schedule.clear();
-            let mut illegible = None;
-            stores[schedule.store].committed.visit(&mut |key, value| match (timer.since)(schemas, value) {
-                Ok(since) => drop(schedule.set(key, since.filter(|since| !has_fired(since)))),
-                Err(error) => illegible = Some(format!("{}/{key}: {error}", timer.store)),
-            })?;
-            illegible.map_or(Ok(()), |cause| Err(StoreError::new(cause)))?;
-        }
-        Ok(())
-    }
-
     fn attempt(&self, limits: Limits, work: impl FnOnce(&Step<'_>) -> Result<(), Refusal>) -> Result<Effects, Refusal> {
         let step = Step::new(&self.graph, &self.schemas, &self.stores, limits, self.stream_time);
         // The step is dropped whole when its handler panics, so nothing half done is ever looked at.
@@ -341,33 +279,15 @@ impl Task {
         step.finish()
     }
 
-    /// Asks the timers of the store since when a written entry waits.
-    fn deadlines(&self, write: &Write) -> Vec<(usize, Option<Timestamp>)> {
-        let schedules = self.schedules.iter().enumerate().filter(|(_, schedule)| schedule.store == write.store);
-        let since = |(index, schedule): (usize, &Schedule)| {
-            let since = &self.graph.timers[schedule.timer].since;
-            // A value that cannot be read has no deadline; the record that meets it is refused and says so.
-            (index, write.value.as_deref().and_then(|value| since(&self.schemas, value).ok().flatten()))
-        };
-        schedules.map(since).collect()
-    }
-
     fn merge(&mut self, effects: Effects, outputs: &mut Vec<Output>) {
         outputs.extend(effects.outputs);
+        self.given_up.extend(effects.given_up);
         for (schedule, key, since) in effects.deadlines {
             let before = self.schedules[schedule].set(&key, since);
             self.rescheduled.push((schedule, key, before));
         }
         for write in effects.writes {
             self.stores[write.store].overlay.insert(write.key, write.value);
-        }
-    }
-
-    fn current(&self, store: usize, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let store = &self.stores[store];
-        match store.overlay.get(key) {
-            Some(value) => Ok(value.as_deref().map(<[u8]>::to_vec)),
-            None => store.committed.get(key),
         }
     }
 

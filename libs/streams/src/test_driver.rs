@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use avro_codec::{AvroRecord, Schemas};
 
+use crate::give_up::GivenUp;
 use crate::graph::{Graph, TopologyError};
 use crate::{Input, Limits, Output, Refusal, Store, Task, TaskId, Timestamp, Topic, Topology};
 
@@ -21,15 +22,21 @@ pub struct TestDriver {
     dead_letters: Vec<DeadLetter>,
 }
 
-/// A record that could not be handled.
+/// A record that could not be handled, or that was given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// Where it came from.
+    /// Where it came from: a topic, or a `timer`.
     pub topic: String,
     /// Its value.
     pub value: Option<Vec<u8>>,
     /// Why.
     pub cause: Refusal,
+}
+
+impl DeadLetter {
+    fn of(topic: &str, GivenUp { value, cause, .. }: GivenUp) -> Self {
+        Self { topic: topic.to_string(), value: Some(value), cause }
+    }
 }
 
 impl TestDriver {
@@ -75,6 +82,7 @@ impl TestDriver {
         if let Err(cause) = task.process(Input { topic, key, value, timestamp }, limits, &mut outputs) {
             self.dead_letters.push(DeadLetter { topic: topic.to_string(), value: value.map(<[u8]>::to_vec), cause });
         }
+        self.dead_letters.extend(task.take_given_up().into_iter().map(|given_up| DeadLetter::of(topic, given_up)));
         self.settle(sub_topology, outputs);
     }
 
@@ -111,7 +119,7 @@ impl TestDriver {
         value.map(|bytes| self.schemas.decode(&bytes).expect("a value of the store's type"))
     }
 
-    /// The records that could not be handled since the last call.
+    /// The records that could not be handled or were given up since the last call.
     pub fn dead_letters(&mut self) -> Vec<DeadLetter> {
         std::mem::take(&mut self.dead_letters)
     }
@@ -127,6 +135,8 @@ impl TestDriver {
             if let Err(cause) = fired {
                 self.dead_letters.push(DeadLetter { topic: "timer".to_string(), value: None, cause });
             }
+            self.dead_letters
+                .extend(task.take_given_up().into_iter().map(|given_up| DeadLetter::of("timer", given_up)));
         }
         let changelogs: Vec<String> = self.graph.changelogs().map(|topic| topic.name).collect();
         for (changelog, _, value) in task.changes() {

@@ -15,6 +15,15 @@ impl Timestamp {
     }
 }
 
+impl std::ops::Sub<std::time::Duration> for Timestamp {
+    type Output = Self;
+
+    /// Saturates, too.
+    fn sub(self, duration: std::time::Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+}
+
 impl std::ops::Add<std::time::Duration> for Timestamp {
     type Output = Self;
 

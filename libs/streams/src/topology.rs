@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use avro_codec::AvroRecord;
 
-use crate::graph::{Graph, GraphDraft, NodeId, NodeKind, SourceDefinition, TimerDefinition, TopologyError};
+use crate::draft::GraphDraft;
+use crate::graph::{Graph, NodeId, NodeKind, SourceDefinition, TimerDefinition, TopologyError};
 use crate::store::{Changelog, Store};
 use crate::stream::Stream;
 use crate::{Timestamp, Topic};
@@ -82,8 +83,9 @@ impl Topology {
             clock,
             after,
             node,
-            since: Box::new(move |schemas, bytes| Ok(since(&schemas.decode::<S>(bytes)?))),
+            since: Box::new(move |schemas, _, bytes| Ok(since(&schemas.decode::<S>(bytes)?))),
             decode: decode::<S>(),
+            removes: false,
         });
         drop(draft);
         self.handle(node)
@@ -130,7 +132,7 @@ impl Topology {
     }
 }
 
-fn decode<V: AvroRecord>() -> crate::graph::Decode {
+pub(crate) fn decode<V: AvroRecord>() -> crate::graph::Decode {
     Box::new(|schemas, bytes, then| {
         then(&schemas.decode::<V>(bytes)?);
         Ok(())

@@ -54,7 +54,7 @@ impl DeadLetters {
                 Err(error) => return Err(error),
             }
         }
-        self.metrics.dead_letters.add(1, &self.metrics.labels);
+        self.metrics.dead_letters.add(1, &self.metrics.labels_with("cause", "given up by the sink"));
         Ok(())
     }
 }

@@ -99,6 +99,10 @@ impl StateStore for Stalling {
         self.0.visit(visit)
     }
 
+    fn range(&self, from: &str, to: &str, visit: &mut dyn FnMut(&str, &[u8])) -> Result<(), StoreError> {
+        self.0.range(from, to, visit)
+    }
+
     fn apply(&self, changes: &mut dyn Iterator<Item = Change>, to: Option<Checkpoint>) -> Result<(), StoreError> {
         self.0.apply(changes, to)
     }

@@ -1,11 +1,14 @@
 //! What cannot be read is put aside; what cannot be read yet waits.
 
+use std::time::Duration;
+
 use avro_codec::{AvroRecord, SchemaId};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use streams::{Clock, Timestamp, Topology};
 use test_kit::{RawRecord, eventually_blocking};
 
-use crate::rig::{Amount, DEADLINE, Rig, TOTALS, await_total, plain_adder};
+use crate::rig::{AMOUNTS, Amount, DEADLINE, Rig, SUMS, TOTALS, await_total, counted, plain_adder};
 
 pub fn with_schema_id(mut record: RawRecord, id: u32) -> RawRecord {
     let value = record.value.as_mut().unwrap();
@@ -113,5 +116,49 @@ fn a_record_that_unpacks_to_more_than_any_topic_takes_is_put_aside_without_its_v
     let letters = rig.read("adder-dead-letters");
     assert_eq!((letters.len(), &letters[0].value), (1, &None));
     assert_eq!(letters[0].header_value("dead-letter-offset"), Some(&b"0"[..]));
+    streams.join();
+}
+
+/// Gives up what is negative, and what has lain in its store for a second.
+fn giving_up() -> Topology {
+    let topology = Topology::new("adder");
+    let (negative, others) = topology.stream(&AMOUNTS).branch(|amount| amount.cents < 0);
+    negative.to_dead_letters(|_| "it is negative");
+    topology.stream(&AMOUNTS).to(&SUMS);
+    others.for_each(&TOTALS, |amount, totals| totals.put(amount.key, amount.value));
+    topology
+        .timer(&TOTALS, Clock::Stream, Duration::from_secs(1), |total| Some(Timestamp(total.cents)))
+        .to_dead_letters(|_| "nobody came for it");
+    topology
+}
+
+#[test]
+fn what_the_service_gives_up_is_put_aside_with_its_cause_and_where_it_follows_from() {
+    counted("streams_dead_letters_total", ("cause", "it is negative"));
+    let rig = Rig::new(giving_up());
+    let streams = rig.start_and_await(giving_up());
+    let written = rig
+        .write([rig.encoded("a", 10_000).at_ms(10_000), rig.encoded("a", -5).header("colour", "blue").at_ms(11_000)]);
+    let letters = eventually_blocking("both are put aside", DEADLINE, || {
+        Some(rig.read("adder-dead-letters")).filter(|letters| letters.len() >= 2)
+    });
+    let with = |cause: &str| {
+        let is_its = |letter: &&RawRecord| letter.header_value("dead-letter-cause") == Some(cause.as_bytes());
+        letters.iter().find(is_its).expect("it is there")
+    };
+    let negative = with("it is negative");
+    assert_eq!((negative.key_text(), rig.decoded(negative).cents), ("a", -5));
+    assert_eq!(negative.header_value("dead-letter-topic"), Some(rig.settings.topic("amounts").as_bytes()));
+    assert_eq!(negative.header_value("dead-letter-offset"), Some(text(written[1].offset).as_slice()));
+    assert_eq!(negative.header_value("colour"), Some(b"blue".as_slice()), "its own headers stay");
+
+    let forgotten = with("nobody came for it");
+    assert_eq!((forgotten.key_text(), rig.decoded(forgotten).cents), ("a", 10_000));
+    assert_eq!(forgotten.header_value("dead-letter-store"), Some(b"totals".as_slice()));
+    assert_eq!(forgotten.header_value("dead-letter-timestamp"), Some(b"11000".as_slice()));
+    assert_eq!(forgotten.header_value("dead-letter-topic"), None, "it follows from no record");
+    assert_eq!(rig.sums().len(), 2, "what else is done with a record counts");
+    let count = counted("streams_dead_letters_total", ("cause", "it is negative"));
+    assert!((count - 1.0).abs() < f64::EPSILON, "{count}");
     streams.join();
 }

@@ -51,6 +51,7 @@ impl Plan {
             || Description {
                 service: self.service.to_owned(),
                 reads: Vec::new(),
+                global_tables: Vec::new(),
                 writes: Vec::new(),
                 sub_topologies: Vec::new(),
             },

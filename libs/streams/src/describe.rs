@@ -15,6 +15,8 @@ pub struct Description {
     pub service: String,
     /// Topics it reads.
     pub reads: Vec<String>,
+    /// Those of them that every instance reads whole, to look things up.
+    pub global_tables: Vec<String>,
     /// Topics it alone writes: its outputs, changelogs, repartition topics and dead letters, each as it must exist.
     pub writes: Vec<TopicDeclaration>,
     /// The sub-topologies, each of which runs in as many tasks as its inputs have partitions.
@@ -59,12 +61,16 @@ impl Graph {
                 part.stores.insert(store.name.clone(), topic.clone());
             });
         }
+        let mut reads: Vec<String> = self.inputs().map(|topic| topic.name.clone()).collect();
+        let globals = self.global_topics().map(|topic| topic.name.clone());
+        reads.extend(globals.filter(|global| self.sub_topology(global).is_none()));
         let mut writes: Vec<TopicDeclaration> = self.outputs().cloned().collect();
         writes.extend(self.changelogs());
         writes.push(self.dead_letters());
         Description {
             service: self.name().to_string(),
-            reads: self.inputs().map(|topic| topic.name.clone()).collect(),
+            reads,
+            global_tables: self.global_topics().map(|topic| topic.name.clone()).collect(),
             writes,
             sub_topologies,
         }
@@ -91,6 +97,12 @@ impl Graph {
             let _ = writeln!(drawing, "    s{index}[(\"{}\")]", store.name);
             for node in &store.nodes {
                 let _ = writeln!(drawing, "    n{node} -.- s{index}");
+            }
+        }
+        for (index, global) in self.globals.iter().enumerate() {
+            let _ = writeln!(drawing, "    g{index}[(\"{}\")]", global.topic.name);
+            for node in &global.nodes {
+                let _ = writeln!(drawing, "    g{index} -.-> n{node}");
             }
         }
         drawing

@@ -3,6 +3,7 @@ use std::any::TypeId;
 use avro_codec::AvroRecord;
 
 use crate::give_up::GivenUpType;
+use crate::global::GlobalDefinition;
 use crate::graph::{
     Node, NodeId, NodeKind, Operator, SinkDefinition, SourceDefinition, StoreDefinition, TimerDefinition, TopologyError,
 };
@@ -17,6 +18,7 @@ pub(crate) struct GraphDraft {
     pub(crate) stores: Vec<StoreDefinition>,
     pub(crate) timers: Vec<TimerDefinition>,
     pub(crate) given_up: Vec<GivenUpType>,
+    pub(crate) globals: Vec<GlobalDefinition>,
     pub(crate) errors: Vec<TopologyError>,
 }
 

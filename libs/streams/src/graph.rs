@@ -7,6 +7,7 @@ use avro_codec::{DecodeError, Schemas};
 
 use crate::draft::GraphDraft;
 use crate::give_up::GivenUpType;
+use crate::global::GlobalDefinition;
 use crate::step::Step;
 use crate::store::Changelog;
 use crate::stream::Record;
@@ -24,6 +25,7 @@ pub struct Graph {
     pub(crate) timers: Vec<TimerDefinition>,
     /// The topic whose schema each type of given up values is encoded with.
     pub(crate) given_up: Vec<TopicDeclaration>,
+    pub(crate) globals: Vec<GlobalDefinition>,
     /// The sub-topology of every node: what is connected by streams or by stores works on the same partitions.
     sub_topology_of: Vec<usize>,
 }
@@ -55,6 +57,9 @@ pub enum TopologyError {
     /// A dead letter is encoded with the schema of a topic.
     #[error("no topic of the service has values of the type `{0}`, so there is no schema to put them aside with")]
     NoSchema(&'static str),
+    /// A handler looks up what this topology does not read.
+    #[error("`{0}` is a global table of another topology")]
+    ForeignTable(String),
     /// There is nothing to run.
     #[error("the topology reads no topic")]
     NoSource,
@@ -141,7 +146,7 @@ pub(crate) struct Forward<'g> {
 
 impl Graph {
     pub(crate) fn new(name: String, draft: GraphDraft) -> Result<Self, TopologyError> {
-        let GraphDraft { nodes, sources, sinks, stores, timers, given_up, mut errors } = draft;
+        let GraphDraft { nodes, sources, sinks, stores, timers, given_up, globals, mut errors } = draft;
         if sources.is_empty() {
             return Err(TopologyError::NoSource);
         }
@@ -149,7 +154,8 @@ impl Graph {
             return Err(errors.swap_remove(0));
         }
         let sub_topology_of = sub_topologies(&nodes, &stores);
-        let mut graph = Self { name, nodes, sources, sinks, stores, timers, given_up: Vec::new(), sub_topology_of };
+        let mut graph =
+            Self { name, nodes, sources, sinks, stores, timers, given_up: Vec::new(), globals, sub_topology_of };
         graph.check_copartitioning()?;
         graph.check_published()?;
         for GivenUpType { type_name, schema } in given_up {
@@ -167,6 +173,11 @@ impl Graph {
     /// The topics read.
     pub fn inputs(&self) -> impl Iterator<Item = &TopicDeclaration> {
         self.sources.iter().map(|source| &source.topic)
+    }
+
+    /// The topics of the global tables, all partitions of which are read beside the inputs.
+    pub fn global_topics(&self) -> impl Iterator<Item = &TopicDeclaration> {
+        self.globals.iter().map(|table| &table.topic)
     }
 
     /// The topics written by `to` and `rekey`, in the order of [`Output::sink`](crate::Output).

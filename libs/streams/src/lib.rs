@@ -1,8 +1,10 @@
 //! The vocabulary of stateful stream processing, without any IO.
 //!
-//! A service declares a [`Topology`]: which topics it hears ([`Topology::stream`], [`Topology::table`]), what it does to
-//! each record ([`Stream::filter`], [`Stream::map`], [`Stream::process`] with a [`Store`], …) and which topics it writes
-//! ([`Stream::to`]). Nothing runs yet. [`Topology::build`] checks the whole and freezes it into a [`Graph`]; a [`Task`] is
+//! A service declares a [`Topology`]: which topics it hears ([`Topology::stream`], [`Topology::table`],
+//! [`Topology::global_table`]), what it does to each record ([`Stream::filter`], [`Stream::map`], [`Stream::process`] with a
+//! [`Store`], …), what belongs together ([`Stream::join`] with a table, [`Stream::outer_join`] with another stream within a
+//! window, [`Stream::session`]), and which topics it writes ([`Stream::to`], [`Stream::route`]) or what it gives up
+//! ([`Stream::to_dead_letters`]). Nothing runs yet. [`Topology::build`] checks the whole and freezes it into a [`Graph`]; a [`Task`] is
 //! the state machine that runs the graph for one partition. The words are those of Kafka Streams.
 //!
 //! ```
@@ -40,8 +42,8 @@
 //!
 //! Three rules hold everywhere:
 //!
-//! - Time is event time, taken from the records alone, so that replaying the same input says the same. The one exception,
-//!   [`Clock::Wall`], speaks through an event.
+//! - Time is event time, taken from the records alone, so that replaying the same input says the same. Two exceptions are
+//!   said aloud: [`Clock::Wall`] speaks through an event, and a lookup in a [`GlobalTable`] finds what is there now.
 //! - A refusal is an event that a handler returns; only broken machinery is an error. A record that cannot be handled at
 //!   all is a [`Refusal`] and goes to the dead letters; the records behind it go on.
 //! - What one record writes and says counts only when its handlers have returned, and what an epoch of records writes and
@@ -50,6 +52,7 @@
 mod describe;
 mod draft;
 mod give_up;
+mod global;
 mod graph;
 mod join;
 mod refusal;
@@ -59,6 +62,7 @@ mod state;
 mod step;
 mod store;
 mod stream;
+mod table;
 mod task;
 mod test_driver;
 mod time;
@@ -69,6 +73,7 @@ mod topology;
 pub use avro_codec::AvroRecord;
 pub use describe::{Description, SubTopologyDescription};
 pub use give_up::GivenUp;
+pub use global::{GlobalTable, GlobalTables};
 pub use graph::{Graph, TopologyError};
 pub use join::{JoinWindow, Joined};
 pub use refusal::Refusal;
@@ -76,6 +81,7 @@ pub use session::{Session, SessionStream, Sessions};
 pub use state::{Change, Checkpoint, MAX_KEY_BYTES, MemoryStore, Restoration, StateStore, StoreError};
 pub use store::{Store, StoreAccess, Stores};
 pub use stream::{Record, Stream};
+pub use table::{Lookup, Table};
 pub use task::{Input, Limits, Output, Task, TaskId};
 pub use test_driver::{DeadLetter, TestDriver};
 pub use time::Timestamp;

@@ -6,6 +6,7 @@ use std::ops::Bound;
 use avro_codec::{AvroRecord, DecodeError, EncodeError, Schemas};
 
 use crate::give_up::GivenUp;
+use crate::global::GlobalTables;
 use crate::graph::{Graph, dead_letters};
 use crate::refusal::Refusal;
 use crate::state::MAX_KEY_BYTES;
@@ -18,6 +19,7 @@ pub struct Step<'t> {
     graph: &'t Graph,
     schemas: &'t Schemas,
     stores: &'t [TaskStore],
+    globals: &'t GlobalTables,
     limits: Limits,
     stream_time: Timestamp,
     effects: RefCell<Effects>,
@@ -46,10 +48,12 @@ impl<'t> Step<'t> {
         graph: &'t Graph,
         schemas: &'t Schemas,
         stores: &'t [TaskStore],
+        globals: &'t GlobalTables,
         limits: Limits,
         stream_time: Timestamp,
     ) -> Self {
-        Self { graph, schemas, stores, limits, stream_time, effects: RefCell::default(), refusal: RefCell::default() }
+        let (effects, refusal) = Default::default();
+        Self { graph, schemas, stores, globals, limits, stream_time, effects, refusal }
     }
 
     /// The highest timestamp the task had seen before this record.
@@ -72,6 +76,24 @@ impl<'t> Step<'t> {
     pub(crate) fn store_index(&self, name: &str) -> usize {
         let is_named = |store: &TaskStore| self.graph.stores[store.definition].name == name;
         self.stores.iter().position(is_named).expect("a store is in the sub-topology of the processors that use it")
+    }
+
+    pub(crate) fn global_index(&self, topic: &str) -> usize {
+        let index = self.graph.globals.iter().position(|table| table.topic.name == topic);
+        index.expect("a processor looks up only what its topology reads")
+    }
+
+    pub(crate) fn look_up<V: AvroRecord>(&self, table: usize, key: &str) -> Option<V> {
+        let mut found = Ok(None);
+        let looked = self.globals.look(table, key, &mut |bytes| {
+            found = bytes.map(|bytes| self.schemas.decode::<V>(bytes)).transpose();
+        });
+        looked.unwrap_or_else(|error| self.refuse(error.into()));
+        found.unwrap_or_else(|cause| {
+            let store = self.graph.globals[table].topic.name.clone();
+            self.refuse(Refusal::State { store, cause: cause.to_string() });
+            None
+        })
     }
 
     pub(crate) fn get<S: AvroRecord>(&self, store: usize, key: &str) -> Option<S> {

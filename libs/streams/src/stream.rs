@@ -130,7 +130,7 @@ impl<'t, V: 'static> Stream<'t, V> {
         })
     }
 
-    fn with_stores<S: Stores, O: 'static, I: IntoIterator<Item = O>>(
+    pub(crate) fn with_stores<S: Stores, O: 'static, I: IntoIterator<Item = O>>(
         self,
         kind: NodeKind,
         stores: &S,

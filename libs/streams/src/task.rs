@@ -9,6 +9,7 @@ use std::sync::Arc;
 use avro_codec::{DecodeError, Schemas};
 
 use crate::give_up::GivenUp;
+use crate::global::GlobalTables;
 use crate::graph::{Erased, Graph};
 use crate::refusal::Refusal;
 use crate::state::{Checkpoint, MemoryStore, Restoration, StateStore, StoreError};
@@ -27,6 +28,7 @@ pub struct Task {
     schemas: Schemas,
     id: TaskId,
     stores: Vec<TaskStore>,
+    globals: Arc<GlobalTables>,
     schedules: Vec<Schedule>,
     /// What this epoch changed in the schedules, with what was there before.
     rescheduled: Vec<(usize, Box<str>, Option<Timestamp>)>,
@@ -123,6 +125,7 @@ impl Task {
             schemas,
             id,
             stores,
+            globals: Arc::new(GlobalTables::new(graph)),
             schedules,
             rescheduled: Vec::new(),
             given_up: Vec::new(),
@@ -130,6 +133,13 @@ impl Task {
             committed_stream_time: Timestamp::MIN,
             caught_up_at: None,
         }
+    }
+
+    /// Lets its handlers look up what these tables hold; before, they find them empty.
+    #[must_use]
+    pub fn with_global_tables(mut self, globals: Arc<GlobalTables>) -> Self {
+        self.globals = globals;
+        self
     }
 
     /// The name.
@@ -268,7 +278,7 @@ impl Task {
     }
 
     fn attempt(&self, limits: Limits, work: impl FnOnce(&Step<'_>) -> Result<(), Refusal>) -> Result<Effects, Refusal> {
-        let step = Step::new(&self.graph, &self.schemas, &self.stores, limits, self.stream_time);
+        let step = Step::new(&self.graph, &self.schemas, &self.stores, &self.globals, limits, self.stream_time);
         // The step is dropped whole when its handler panics, so nothing half done is ever looked at.
         let worked = catch_unwind(AssertUnwindSafe(|| {
             work(&step)?;

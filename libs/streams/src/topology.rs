@@ -10,6 +10,7 @@ use crate::draft::GraphDraft;
 use crate::graph::{Graph, NodeId, NodeKind, SourceDefinition, TimerDefinition, TopologyError};
 use crate::store::{Changelog, Store};
 use crate::stream::Stream;
+use crate::table::Table;
 use crate::{Timestamp, Topic};
 
 /// What a service hears, remembers and says: a graph of processors between topics, declared before anything runs.
@@ -28,7 +29,8 @@ pub enum Clock {
     /// other, so that folding the log again never asks the clock. It fires only when its task has read everything that
     /// was waiting for it: the deadline is the later of `since` and the moment the task caught up, plus `after`.
     Wall,
-    /// The highest timestamp the task has seen (stream time), so that replaying the same input fires the same timers.
+    /// The highest timestamp the task has seen (stream time), so that replaying the same input fires the same timers. All
+    /// inputs of the task move it, tables and bootstrap streams too, as in Kafka Streams; global tables do not.
     Stream,
 }
 
@@ -54,14 +56,14 @@ impl Topology {
         self.source(topic, NodeKind::Bootstrap, None)
     }
 
-    /// The latest value of every key of a compacted topic, readable by joins and by [views](Store). The topic itself is
+    /// The latest value of every key of a compacted topic, readable by joins, by handlers and by [views](Store). The topic itself is
     /// the changelog of the store, which bears the topic's name. The stream returned carries every change; a record
     /// without a value removes its key and is not forwarded. As with [`Topology::bootstrap`], what is there is read first.
-    pub fn table<V: AvroRecord>(&self, topic: &Topic<V>) -> (Store<V>, Stream<'_, V>) {
+    pub fn table<V: AvroRecord>(&self, topic: &Topic<V>) -> (Table<V>, Stream<'_, V>) {
         let store = Store::named(topic.name().to_string());
         let stream = self.source(topic, NodeKind::Table, Some(topic.name()));
         self.draft.borrow_mut().use_store(&store, Changelog::Source, stream.node);
-        (store, stream)
+        (Table::of(store), stream)
     }
 
     /// A stream of the entries of `store` whose time has come: each entry for which `since` gives a moment is emitted

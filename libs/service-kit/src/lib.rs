@@ -78,6 +78,7 @@ mod world;
 
 pub use context::Context;
 pub use failure_point::failure_point;
+pub use metrics::Counter;
 pub use options::{KitOptions, LogFormat, milliseconds};
 pub use service::Service;
 pub use streams_kafka::{DeadLetters, Journal, JournalError, Sink, SinkEvent, SinkRecord, TopicPartition, ViewError};

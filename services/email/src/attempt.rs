@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use service_kit::{Clock, DeadLetters, SinkRecord, failure_point};
+use service_kit::{Clock, Counter, DeadLetters, SinkRecord, failure_point};
 use shared_schemas::MailDue;
 use streams::Timestamp;
 
@@ -48,6 +48,9 @@ pub struct Finished {
     pub end: Option<End>,
 }
 
+static SENT: Counter = Counter::new("email_mails_sent", "Mails that were taken by provider or server");
+static RETRIED: Counter = Counter::new("email_mails_retried", "Attempts that failed for the time being");
+
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -70,12 +73,16 @@ impl Attempt {
         let outcome = self.transport.send(&mail.due).await;
         failure_point("after-send");
         let cause = match outcome {
-            Outcome::Sent => return Ok(Attempted::Finished(Finished { entry: mail.entry(), end: Some(End::Sent) })),
+            Outcome::Sent => {
+                SENT.add(1);
+                return Ok(Attempted::Finished(Finished { entry: mail.entry(), end: Some(End::Sent) }));
+            }
             Outcome::Lasting(cause) => cause,
             Outcome::Passing { cause, after } => {
                 if (self.clock)() < mail.taken_at + self.retry_for {
                     let pause = mail.pauses.next().unwrap_or(LONGEST_PAUSE);
                     let after = after.map_or(pause, |after| after.max(pause));
+                    RETRIED.add(1);
                     tracing::info!(mail = mail.due.idempotency_key, cause, ?after, "a mail is tried again");
                     return Ok(Attempted::Again { mail, after });
                 }

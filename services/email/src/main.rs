@@ -2,9 +2,11 @@
 
 mod attempt;
 mod db;
+mod domain;
 mod options;
 mod prefix;
 mod sender;
+mod topology;
 mod transport;
 
 use std::process::ExitCode;
@@ -15,7 +17,7 @@ use shared_schemas::EMAIL_OUTBOX;
 
 fn main() -> ExitCode {
     Service::<Options>::new("email")
-        .journals(&EMAIL_OUTBOX)
+        .topology(topology::topology)
         .sinks(&EMAIL_OUTBOX)
         .task("the sender", sender::start)
         .run()

@@ -6,6 +6,21 @@ use service_kit::milliseconds;
 /// Mails customers once per order: a confirmation when it is validated and paid, a rejection when it failed
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
+    /// Milliseconds that order and payment may be apart, whichever comes first, in event time
+    #[arg(long = "payment-window-ms", env = "PAYMENT_WINDOW_MS", default_value = "3600000", value_name = "MS")]
+    #[arg(value_parser = milliseconds)]
+    pub payment_window: Duration,
+
+    /// Milliseconds for which a window that is over still takes what is late, in event time
+    #[arg(long = "grace-ms", env = "GRACE_MS", default_value = "86400000", value_name = "MS")]
+    #[arg(value_parser = milliseconds)]
+    pub grace: Duration,
+
+    /// Milliseconds for which an order waits for the record of its customer, before it goes to the dead letters
+    #[arg(long = "customer-wait-ms", env = "CUSTOMER_WAIT_MS", default_value = "60000", value_name = "MS")]
+    #[arg(value_parser = milliseconds)]
+    pub customer_wait: Duration,
+
     /// Where the sender keeps what it has sent, and how far it is
     #[arg(long, env = "DATABASE_URL", default_value = "postgres://postgres@127.0.0.1:5432/email", value_name = "URL")]
     pub database_url: String,

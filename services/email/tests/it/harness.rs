@@ -1,10 +1,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use avro_codec::Schemas;
-use shared_schemas::{EMAIL_OUTBOX, MailDue, MailKind};
+use avro_codec::{AvroRecord, Schemas};
+use shared_schemas::{
+    CUSTOMERS, Customer, CustomerLevel, EMAIL_OUTBOX, MailDue, MailKind, ORDERS, Order, OrderState, PAYMENTS, Payment,
+};
 use sqlx::{Connection, PgConnection};
-use streams::Timestamp;
+use streams::{Timestamp, Topic};
 use test_kit::{RawRecord, Service, eventually, infrastructure};
 
 /// By when anything that a test waits for has happened, also on a busy machine.
@@ -32,11 +34,13 @@ impl Sender {
     }
 
     fn prepared(settings: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let database_url = infrastructure().database("email")?;
-        let settings = [&[("DATABASE_URL", &*database_url)], settings].concat();
+        let given = settings.iter().find(|(name, _)| *name == "DATABASE_URL").map(|(_, url)| url.to_string());
+        let database_url = given.map_or_else(|| infrastructure().database("email"), Ok)?;
+        let settings = [settings, &[("DATABASE_URL", &*database_url)]].concat();
         let service = Service::new(env!("CARGO_BIN_EXE_email"), &settings)?;
-        let schemas = service.register_schemas(&[])?;
-        service.create_topics(&[])?;
+        let others = [ORDERS.declaration(), PAYMENTS.declaration(), CUSTOMERS.declaration()];
+        let schemas = service.register_schemas(&others)?;
+        service.create_topics(&others)?;
         Ok(Self { service, schemas, database_url })
     }
 
@@ -45,10 +49,15 @@ impl Sender {
         Ok(self)
     }
 
+    /// Writes what others say.
+    pub fn say<V: AvroRecord>(&self, topic: &Topic<V>, values: &[V]) -> anyhow::Result<Vec<RawRecord>> {
+        let records = values.iter().map(|value| RawRecord::of(topic, &self.schemas, value));
+        self.service.write(topic.name(), records.collect::<anyhow::Result<_>>()?)
+    }
+
     /// Writes mails as the join does.
     pub fn write(&self, mails: &[MailDue]) -> anyhow::Result<Vec<RawRecord>> {
-        let records = mails.iter().map(|mail| RawRecord::of(&EMAIL_OUTBOX, &self.schemas, mail));
-        self.service.write(EMAIL_OUTBOX.name(), records.collect::<anyhow::Result<_>>()?)
+        self.say(&EMAIL_OUTBOX, mails)
     }
 
     /// Waits until every record of the outbox is done, also for whoever comes after a crash.
@@ -98,4 +107,45 @@ pub fn mail(key: &str) -> MailDue {
 /// So many mails, with keys that begin like this.
 pub fn mails(prefix: &str, count: usize) -> Vec<MailDue> {
     (0..count).map(|number| mail(&format!("{prefix}-{number}/confirmation"))).collect()
+}
+
+/// An order for 5.00 USD.
+pub fn order(id: &str, customer_id: i64, state: OrderState) -> Order {
+    let reasons = if state == OrderState::Failed { vec!["fraud: too much".to_string()] } else { Vec::new() };
+    Order {
+        id: id.to_string(),
+        customer_id,
+        state,
+        product: "JUMPERS".to_string(),
+        quantity: 1,
+        price_minor: 500,
+        currency: "USD".to_string(),
+        version: 2,
+        reasons,
+        created_at: LONG_AGO,
+        updated_at: LONG_AGO,
+    }
+}
+
+/// The payment for it.
+pub fn payment(order_id: &str) -> Payment {
+    Payment {
+        id: format!("payment-of-{order_id}"),
+        order_id: order_id.to_string(),
+        amount_minor: 500,
+        currency: "USD".to_string(),
+        paid_at: LONG_AGO,
+    }
+}
+
+pub fn customer(id: i64) -> Customer {
+    Customer {
+        id,
+        first_name: "Ada".to_string(),
+        last_name: "Ångström".to_string(),
+        email: format!("customer-{id}@example.org"),
+        address: "1 Mill Lane".to_string(),
+        level: CustomerLevel::Gold,
+        version: 1,
+    }
 }

@@ -5,6 +5,7 @@ mod crashes;
 mod harness;
 mod http_provider;
 mod mailbox;
+mod orders;
 mod outages;
 mod provider;
 mod smtp_server;

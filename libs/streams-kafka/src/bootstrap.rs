@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use rdkafka::Message;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use streams::TaskId;
@@ -101,7 +101,11 @@ fn ends(settings: &Settings, inputs: Vec<(TaskId, Vec<String>)>) -> Result<Ends,
 }
 
 /// The end of a partition without the markers of transactions there, past which no position ever moves.
-fn behind_last_record(client: &BaseConsumer, topic: &str, partition: i32) -> Result<i64, KafkaError> {
+pub(crate) fn behind_last_record<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    topic: &str,
+    partition: i32,
+) -> Result<i64, KafkaError> {
     let (low, end) = client.fetch_watermarks(topic, partition, CALL_TIMEOUT)?;
     let mut step = FIRST_STEP_BACK;
     loop {
@@ -117,8 +121,8 @@ fn behind_last_record(client: &BaseConsumer, topic: &str, partition: i32) -> Res
 }
 
 /// The offset of the last record in a part of a partition, if there is one.
-fn last_record(
-    client: &BaseConsumer,
+fn last_record<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
     topic: &str,
     partition: i32,
     from: i64,

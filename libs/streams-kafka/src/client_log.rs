@@ -1,6 +1,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rdkafka::ClientContext;
+use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::clock::Stopwatch;
@@ -27,3 +29,12 @@ impl ClientLog {
         }
     }
 }
+
+/// Of a client that has nothing else to tell.
+impl ClientContext for ClientLog {
+    fn error(&self, error: KafkaError, reason: &str) {
+        Self::error(self, &error, reason);
+    }
+}
+
+impl ConsumerContext for ClientLog {}

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::clock::Stopwatch;
 use crate::disk::StateDirectory;
+use crate::global::{self, Globals};
 use crate::owners::{self, Owners};
 use crate::status::ThreadStatus;
 use crate::stores::Suspended;
@@ -32,6 +33,8 @@ pub struct KafkaStreams {
 
 /// Between two looks for what is not there yet.
 const WAIT_INTERVAL: Duration = Duration::from_millis(200);
+/// Between two looks whether the global tables are there.
+const GLOBALS_INTERVAL: Duration = Duration::from_millis(10);
 
 impl KafkaStreams {
     /// Starts the stream threads. Returns at once; [`KafkaStreams::status`] tells how it goes.
@@ -54,7 +57,9 @@ impl KafkaStreams {
             StateDirectory::open(&root.join(name)).map(Arc::new)
         });
         let directory = directory.transpose()?;
-        let (statuses, status) = ThreadStatus::of_threads(settings.stream_threads);
+        let globals = Arc::new(Globals::new(graph.clone()));
+        let (statuses, status) =
+            ThreadStatus::of_threads(settings.stream_threads + usize::from(!globals.are_restored()));
         let mut streams = Self {
             shares: shares.clone(),
             schemas: schemas.clone(),
@@ -68,20 +73,24 @@ impl KafkaStreams {
         }
         let (resolve, suspended) = (Arc::new(resolve), Arc::new(Suspended::default()));
         for (thread, status) in statuses.into_iter().enumerate() {
-            let name = format!("{}-streams-{thread}", graph.name());
+            let reads_globals = thread == settings.stream_threads;
+            let name = if reads_globals { "globals".to_string() } else { format!("streams-{thread}") };
             let world = World {
                 graph: graph.clone(),
                 settings: settings.clone(),
                 schemas: schemas.clone(),
                 shares: shares.clone(),
                 directory: directory.clone(),
+                globals: globals.clone(),
                 suspended: suspended.clone(),
                 resolve: resolve.clone(),
                 wish: streams.wish.clone(),
                 thread,
                 status,
             };
-            let spawned = thread::Builder::new().name(name).spawn(move || work(&world));
+            let spawned = thread::Builder::new()
+                .name(format!("{}-{name}", graph.name()))
+                .spawn(move || work(&world, if reads_globals { read_globals } else { attempts }));
             streams.threads.push(spawned.map_err(|error| StreamsError::Configuration(error.to_string()))?);
         }
         Ok(streams)
@@ -133,9 +142,9 @@ impl Drop for KafkaStreams {
     }
 }
 
-fn work(world: &World) {
+fn work(world: &World, run: fn(&World) -> Result<(), StreamsError>) {
     // A panic has printed its message; what is left is to say that nothing works here any more.
-    let ended = catch_unwind(AssertUnwindSafe(|| attempts(world)));
+    let ended = catch_unwind(AssertUnwindSafe(|| run(world)));
     world.status.set(match ended {
         Err(_) => Status::Failed("the stream thread panicked".to_string()),
         Ok(Err(error)) if !world.wish.to_stop() => Status::Failed(error.to_string()),
@@ -152,6 +161,7 @@ fn attempts(world: &World) -> Result<(), StreamsError> {
     let mut patience = Duration::ZERO;
     loop {
         await_topics(world)?;
+        await_globals(world);
         if world.wish.to_end() {
             return Ok(());
         }
@@ -178,6 +188,19 @@ fn attempts(world: &World) -> Result<(), StreamsError> {
         tracing::warn!(cause = why, "the stream thread begins anew");
         world.status.set(Status::Waiting(why));
         thread::sleep(WAIT_INTERVAL);
+    }
+}
+
+fn read_globals(world: &World) -> Result<(), StreamsError> {
+    await_topics(world)?;
+    global::follow(world)
+}
+
+/// Tasks look up what was there before they began.
+fn await_globals(world: &World) {
+    while !world.globals.are_restored() && !world.wish.to_end() {
+        world.status.set(Status::Restoring("global tables".to_string()));
+        thread::sleep(GLOBALS_INTERVAL);
     }
 }
 

@@ -13,6 +13,7 @@
 //! - `membership.rs`: partitions that come and go. An epoch is committed inside the revoke callback.
 //! - `stores.rs`, `disk.rs`: where stores are kept; tasks that wait for their partition to come back.
 //! - `restore.rs`: what stores lack, read from their changelogs.
+//! - `global.rs`: what is read beside the inputs, to be looked up by all tasks.
 //! - `caught_up.rs`: when timers by the wall clock may fire.
 //! - `sink.rs`: records on their way out of Kafka, to something that keeps its own positions.
 //! - `view.rs`: blocking reads of committed state; `owners.rs`: who serves what is not served here.
@@ -26,6 +27,7 @@ mod client_log;
 mod clock;
 mod disk;
 mod epoch;
+mod global;
 pub mod headers;
 mod journal;
 mod kafka_streams;

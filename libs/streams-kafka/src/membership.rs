@@ -159,7 +159,8 @@ impl Membership {
             return Ok(Assigned::new(suspended.task, suspended.is_restored));
         }
         let stores = self.stores.open(&epoch.settings, &epoch.graph, id)?;
-        Ok(Assigned::new(Task::with_stores(epoch.graph.clone(), epoch.schemas.clone(), id, stores), false))
+        let task = Task::with_stores(epoch.graph.clone(), epoch.schemas.clone(), id, stores);
+        Ok(Assigned::new(task.with_global_tables(self.stores.globals.clone()), false))
     }
 
     /// Commits what was done for the partitions before they are somebody else's; if they already are, there is nothing

@@ -14,6 +14,7 @@ pub(crate) struct Metrics {
     pub(crate) aborts: Counter<u64>,
     pub(crate) rebuilds: Counter<u64>,
     pub(crate) dead_letters: Counter<u64>,
+    pub(crate) global_records_refused: Counter<u64>,
     pub(crate) restored_records: Counter<u64>,
     pub(crate) restore_remaining_records: Gauge<u64>,
     pub(crate) end_transaction_seconds: Histogram<f64>,
@@ -52,6 +53,10 @@ impl Metrics {
             dead_letters: meter
                 .u64_counter("streams_dead_letters")
                 .with_description("Records that could not be handled or were given up, by cause")
+                .build(),
+            global_records_refused: meter
+                .u64_counter("streams_global_records_refused")
+                .with_description("Records that a global table had to leave out, by cause")
                 .build(),
             restored_records: meter
                 .u64_counter("streams_restored_records")

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use streams::{Graph, MemoryStore, StateStore, StoreError, Task, TaskId};
+use streams::{GlobalTables, Graph, MemoryStore, StateStore, StoreError, Task, TaskId};
 
 use crate::assigned::Assigned;
 use crate::clock::wall_clock;
@@ -22,6 +22,8 @@ pub(crate) struct Stores {
     pub(crate) cluster: String,
     /// How long the changelogs remember what was removed (`delete.retention.ms`).
     pub(crate) retention: Duration,
+    /// What all tasks may look up.
+    pub(crate) globals: Arc<GlobalTables>,
 }
 
 /// Tasks of partitions that were revoked. Most come back with the next assignment, and go on where they were.
@@ -40,8 +42,9 @@ impl Stores {
     /// The stores of a process, as far as they have to do with its brokers.
     pub(crate) fn of(world: &World, producer: &TransactionalProducer) -> Result<Self, StreamsError> {
         let World { graph, settings, directory, .. } = world;
+        let globals = world.globals.tables.clone();
         if directory.is_none() {
-            return Ok(Self { directory: None, cluster: String::new(), retention: Duration::MAX });
+            return Ok(Self { directory: None, cluster: String::new(), retention: Duration::MAX, globals });
         }
         let timed_out = KafkaError::Global(RDKafkaErrorCode::OperationTimedOut);
         let cluster = producer.cluster_id().ok_or_else(|| timed_out.clone())?;
@@ -52,7 +55,7 @@ impl Stores {
                 timed_out.into()
             }
         })?;
-        Ok(Self { directory: directory.clone(), cluster, retention })
+        Ok(Self { directory: directory.clone(), cluster, retention, globals })
     }
 
     /// The stores of a task. What is on disk and of no use is thrown away, and the log says why.

@@ -74,7 +74,13 @@ pub fn create(settings: &Settings, topics: &[TopicDeclaration]) -> Result<Vec<St
 
 /// Checks that everything a graph reads and writes is there and as declared.
 pub(crate) fn check(settings: &Settings, graph: &Graph) -> Result<(), TopicsError> {
-    let all = graph.inputs().chain(graph.outputs()).cloned().chain(graph.changelogs()).chain([graph.dead_letters()]);
+    let all = graph
+        .inputs()
+        .chain(graph.global_topics())
+        .chain(graph.outputs())
+        .cloned()
+        .chain(graph.changelogs())
+        .chain([graph.dead_letters()]);
     let mut declared: Vec<TopicDeclaration> = all.map(|topic| settings.declaration(&topic)).collect();
     // A topic may be both read and written; asked twice for its configuration the broker's answer cannot be matched.
     declared.sort_by(|a, b| a.name.cmp(&b.name));

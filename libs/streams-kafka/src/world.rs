@@ -6,6 +6,7 @@ use streams::Graph;
 
 use crate::Settings;
 use crate::disk::StateDirectory;
+use crate::global::Globals;
 use crate::status::ThreadStatus;
 use crate::stores::Suspended;
 use crate::view::Shares;
@@ -19,6 +20,7 @@ pub(crate) struct World {
     pub(crate) shares: Arc<Shares>,
     /// Where stores are kept, if not in memory.
     pub(crate) directory: Option<Arc<StateDirectory>>,
+    pub(crate) globals: Arc<Globals>,
     pub(crate) suspended: Arc<Suspended>,
     pub(crate) resolve: Arc<dyn Fn(SchemaId) + Send + Sync>,
     pub(crate) wish: Arc<Wish>,

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rdkafka::ClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaResult;
 use rdkafka::groups::GroupInfo;
 
 use super::Described;
@@ -53,14 +52,14 @@ fn work(shares: &Shares, settings: &Settings, group: &str) {
 
 /// Passes on who owns what; false if the group is not stable.
 fn described(
-    client: &mut Option<BaseConsumer<Quiet>>,
+    client: &mut Option<BaseConsumer<ClientLog>>,
     shares: &Shares,
     settings: &Settings,
     group: &str,
 ) -> KafkaResult<bool> {
     let client = match client {
         Some(client) => client,
-        None => client.insert(settings.reader("read_committed").create_with_context(Quiet::default())?),
+        None => client.insert(settings.reader("read_committed").create_with_context(ClientLog::default())?),
     };
     let asked_at = Some(shares.owners().now());
     let groups = client.fetch_group_list(Some(group), ANSWER_TIMEOUT);
@@ -86,14 +85,3 @@ fn members(group: &GroupInfo) -> HashMap<String, HashMap<i32, String>> {
     }
     members
 }
-
-#[derive(Default)]
-struct Quiet(ClientLog);
-
-impl ClientContext for Quiet {
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.0.error(&error, reason);
-    }
-}
-
-impl ConsumerContext for Quiet {}

@@ -4,6 +4,7 @@
 mod aborts;
 mod bootstrap;
 mod dead_letters;
+mod global;
 mod inputs;
 mod local_state;
 mod rebalance;

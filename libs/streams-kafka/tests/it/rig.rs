@@ -103,7 +103,8 @@ impl Rig {
     pub fn create_topics(&self, topology: Topology) {
         let graph = topology.build().unwrap();
         let mut topics = graph.describe().writes;
-        topics.extend(graph.inputs().filter(|input| input.writer != graph.name()).cloned());
+        let read = graph.inputs().chain(graph.global_topics());
+        topics.extend(read.filter(|topic| topic.writer != graph.name()).cloned());
         create_topics(&self.settings, &topics).unwrap();
     }
 

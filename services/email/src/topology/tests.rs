@@ -24,7 +24,10 @@ impl Email {
     fn new() -> Self {
         let mut options = Arguments::parse_from(["email"]).options;
         options.grace = Duration::from_millis(GRACE.unsigned_abs());
-        Self(TestDriver::new(topology(&options)).unwrap())
+        let mut driver = TestDriver::new(topology(&options)).unwrap();
+        // All of it is in the past.
+        driver.advance(Duration::from_millis((START + 10_000 * MINUTE).unsigned_abs()));
+        Self(driver)
     }
 
     /// With the customer of all orders.

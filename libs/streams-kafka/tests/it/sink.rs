@@ -208,8 +208,11 @@ async fn a_position_that_is_not_in_the_log_ends_the_sink_with_the_remedy() {
     let partitions = timeout(DEADLINE, sink.assigned()).await.unwrap().unwrap();
     sink.start_at(partitions.into_iter().map(|partition| (partition, 100)));
     let error = timeout(DEADLINE, async {
-        while sink.next().await.is_ok() {}
-        sink.next().await.unwrap_err()
+        loop {
+            if let Err(error) = sink.next().await {
+                return error;
+            }
+        }
     });
     let error = error.await.expect("it ends");
     assert!(error.to_string().contains("set the position where the sink keeps it"), "{error}");

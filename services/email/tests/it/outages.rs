@@ -9,7 +9,7 @@ use crate::provider::Provider;
 #[tokio::test]
 async fn mails_wait_for_the_database_and_the_service_says_so() -> anyhow::Result<()> {
     let stack = Stack::builder().only(["postgres"]).start()?;
-    let url = local::create_database(&stack.addresses(), "email")?;
+    let url = local::create_database(&stack.addresses(), "mails")?;
     let provider = Provider::default();
     let sender = Sender::to_provider(&provider.listening().await?, &[("DATABASE_URL", &url)])?.started()?;
     sender.write(&mails("before", 20))?;

@@ -21,6 +21,7 @@ mod members;
 mod pace;
 mod process;
 mod prometheus;
+mod provider;
 mod report;
 mod scenarios;
 mod shop;
@@ -65,6 +66,10 @@ fn run(options: &Options) -> anyhow::Result<()> {
     if wanted(&Scenario::FirstOrder) {
         say("first-order: a demo from nothing to its first verdict");
         scenarios::first_order::run(&interrupt, &mut report)?;
+    }
+    if wanted(&Scenario::Mail) {
+        say("mail: orders and payments to mails");
+        scenarios::mail::run(&interrupt, &mut report)?;
     }
     for (checks, instances, scenarios) in GROUNDS {
         let on_ground: Vec<Scenario> = scenarios.iter().copied().filter(wanted).collect();

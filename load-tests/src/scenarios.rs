@@ -6,6 +6,7 @@ mod full_checks;
 mod full_store;
 mod idle;
 mod latency;
+pub(crate) mod mail;
 mod profile;
 mod rebuilds;
 mod records;
@@ -27,6 +28,8 @@ use crate::report::{Report, say};
 pub(crate) enum Scenario {
     /// From the command that starts a demo to the first verdict.
     FirstOrder,
+    /// Email alone: idle, from a paid order to its mail, and as many mails as there can be.
+    Mail,
     /// What services use that have nothing to do.
     Idle,
     /// From POST to VALIDATED beside three bare hops; how long a commit takes.
@@ -78,6 +81,7 @@ impl Scenario {
     pub(crate) fn run(self, ground: &Ground, report: &mut Report) -> anyhow::Result<()> {
         match self {
             Self::FirstOrder => first_order::run(&ground.interrupt, report),
+            Self::Mail => mail::run(&ground.interrupt, report),
             Self::Idle => {
                 say("idle: services with nothing to do");
                 idle::run(ground, report)

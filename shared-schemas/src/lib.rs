@@ -19,7 +19,9 @@ mod stock;
 mod validations;
 
 pub use customers::{CUSTOMER_REQUESTS, CUSTOMERS, Customer, CustomerLevel, CustomerRequested};
-pub use mail::{ORDERS_BRONZE, ORDERS_GOLD, ORDERS_PLATINUM, ORDERS_SILVER, OrderEnriched};
+pub use mail::{
+    EMAIL_OUTBOX, MailDue, MailKind, ORDERS_BRONZE, ORDERS_GOLD, ORDERS_PLATINUM, ORDERS_SILVER, OrderEnriched,
+};
 pub use orders::{ORDER_EXPIRATIONS, ORDER_REQUESTS, ORDERS, Order, OrderExpired, OrderRequested, OrderState};
 pub use payments::{PAYMENT_REQUESTS, PAYMENTS, Payment, PaymentRequested};
 pub use stock::{STOCK_MOVEMENTS, StockLevel, StockMoved, StockMovementKind, WAREHOUSE_INVENTORY};
@@ -44,5 +46,6 @@ pub fn topics() -> Vec<TopicDeclaration> {
         ORDERS_GOLD.declaration(),
         ORDERS_SILVER.declaration(),
         ORDERS_BRONZE.declaration(),
+        EMAIL_OUTBOX.declaration(),
     ]
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use avro_codec::AvroRecord;
 use serde::{Deserialize, Serialize};
-use streams::Topic;
+use streams::{Timestamp, Topic};
 
 use crate::{CustomerLevel, OrderState};
 
@@ -20,6 +20,46 @@ pub struct OrderEnriched {
 impl AvroRecord for OrderEnriched {
     const SCHEMA: &'static str = include_str!("../avro/OrderEnriched.avsc");
 }
+
+/// A mail has to be sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MailDue {
+    /// The same for ever for the same mail, so that a repetition is recognized wherever it arrives.
+    pub idempotency_key: String,
+    pub order_id: String,
+    pub kind: MailKind,
+    /// Name of the customer, as in a salutation.
+    pub recipient_name: String,
+    pub recipient_address: String,
+    pub subject: String,
+    /// Plain text.
+    pub text: String,
+    /// Why it is sent, for those who look into the outbox.
+    pub reason: String,
+    /// When what it tells of happened.
+    pub due_at: Timestamp,
+}
+
+/// What a mail says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum MailKind {
+    /// A kind this version of the program does not know yet.
+    Unknown,
+    Confirmation,
+    Rejection,
+}
+
+impl AvroRecord for MailDue {
+    const SCHEMA: &'static str = include_str!("../avro/MailDue.avsc");
+}
+
+/// The mails that have to be sent.
+pub static EMAIL_OUTBOX: Topic<MailDue> =
+    Topic::new("email-outbox", "email", |mail: &MailDue| mail.idempotency_key.clone())
+        .kept_for(Duration::from_secs(30 * 24 * 60 * 60))
+        .private();
 
 /// Confirmed orders of platinum customers.
 pub static ORDERS_PLATINUM: Topic<OrderEnriched> = confirmed_orders("orders-platinum");

@@ -12,8 +12,12 @@ pub struct Addresses {
     pub kafka_bootstrap: String,
     /// Base of the registry's Confluent API.
     pub schema_registry_url: String,
-    /// The services' database.
+    /// The database that is there from the beginning.
     pub postgres_url: String,
+    /// Base of the mailbox's HTTP interface: `/api/user/<address>/messages`.
+    pub mailbox_url: String,
+    /// Where the mailbox takes mails.
+    pub smtp_url: String,
     /// The instances of the services, in the order of the declaration.
     pub services: Vec<ServiceAddress>,
 }
@@ -45,6 +49,10 @@ impl Addresses {
                     addresses.schema_registry_url = format!("{}{}", http(port("registry")), registry::CONFLUENT_API);
                 }
                 ("postgres", _) => addresses.postgres_url = postgres_url(port("postgres"), postgres::DATABASE),
+                ("mailbox", _) => {
+                    addresses.mailbox_url = http(port("mailbox"));
+                    addresses.smtp_url = format!("smtp://127.0.0.1:{}", port("mailbox-smtp"));
+                }
                 (name, Kind::Service { service, http_port, .. }) => addresses.services.push(ServiceAddress {
                     name: name.into(),
                     service: (*service).into(),
@@ -65,17 +73,21 @@ impl Addresses {
             kafka_bootstrap: variable("KAFKA_BOOTSTRAP"),
             schema_registry_url: variable("SCHEMA_REGISTRY_URL"),
             postgres_url: variable("POSTGRES_URL"),
+            mailbox_url: variable("MAILBOX_URL"),
+            smtp_url: variable("SMTP_URL"),
             services: Vec::new(),
         })
     }
 
-    /// As environment variables: `KAFKA_BOOTSTRAP`, `SCHEMA_REGISTRY_URL`, `POSTGRES_URL`, and for each service with an
-    /// HTTP interface `<SERVICE>_URL` (its first instance) and `<SERVICE>_URLS` (all instances, separated by commas).
+    /// As environment variables: `KAFKA_BOOTSTRAP`, `SCHEMA_REGISTRY_URL`, `POSTGRES_URL`, `MAILBOX_URL`, `SMTP_URL`,
+    /// and for each service with an HTTP interface `<SERVICE>_URL` (its first instance) and `<SERVICE>_URLS` (all instances, separated by commas).
     pub fn environment(&self) -> Vec<(String, String)> {
         let mut variables = vec![
             ("KAFKA_BOOTSTRAP".to_string(), self.kafka_bootstrap.clone()),
             ("SCHEMA_REGISTRY_URL".to_string(), self.schema_registry_url.clone()),
             ("POSTGRES_URL".to_string(), self.postgres_url.clone()),
+            ("MAILBOX_URL".to_string(), self.mailbox_url.clone()),
+            ("SMTP_URL".to_string(), self.smtp_url.clone()),
         ];
         let mut urls: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for instance in &self.services {

@@ -1,5 +1,5 @@
 use crate::error::{Error, Result};
-use crate::infrastructure::{kafka, postgres, registry};
+use crate::infrastructure::{kafka, mailbox, postgres, registry};
 use crate::launch::Launch;
 use crate::site::Site;
 
@@ -10,6 +10,13 @@ pub(crate) const PARTS: &[Declaration] = &[
     infrastructure("postgres", &[], &[("postgres", 15432)], postgres::launch, Ready::Postgres),
     infrastructure("kafka", &[], &[("kafka", 9092), ("kafka-controller", 9093)], kafka::launch, Ready::Kafka),
     infrastructure("registry", &["postgres"], &[("registry", 8081)], registry::launch, Ready::Http(registry::READY)),
+    infrastructure(
+        "mailbox",
+        &[],
+        &[("mailbox", 8025), ("mailbox-smtp", 1025)],
+        mailbox::launch,
+        Ready::Http(mailbox::READY),
+    ),
     step("topics", "millrace-topics", &["kafka"], Describe::Passed),
     step("schemas", "millrace-schemas", &["registry"], Describe::Passed),
     step("seed", "millrace-seed", &["topics", "schemas"], Describe::NotPassed),
@@ -26,7 +33,12 @@ pub(crate) const PARTS: &[Declaration] = &[
     service("customers", Some(8580), 18580),
     instance("customers-1", "customers", 1, Some(8590), 18590),
     step("seed-customers", "millrace-seed-customers", &["customers"], Describe::NotPassed),
+    service("email", None, 18680).needing(MAILING),
+    instance("email-1", "email", 1, None, 18690).needing(MAILING),
 ];
+
+/// What a service needs that mails.
+const MAILING: &[&str] = &["topics", "schemas", "seed", "postgres", "mailbox"];
 
 /// One part of the stack.
 #[derive(Debug)]
@@ -103,6 +115,11 @@ const fn instance(
 }
 
 impl Declaration {
+    const fn needing(mut self, needs: &'static [&'static str]) -> Self {
+        self.needs = needs;
+        self
+    }
+
     pub(crate) fn is_infrastructure(&self) -> bool {
         matches!(self.kind, Kind::Infrastructure { .. })
     }

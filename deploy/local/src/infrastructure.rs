@@ -1,6 +1,7 @@
-//! How the three parts that are not ours are started: what they need on disk, and with which settings.
+//! How the parts that are not ours are started: what they need on disk, and with which settings.
 
 pub(crate) mod kafka;
+pub(crate) mod mailbox;
 pub(crate) mod postgres;
 pub(crate) mod registry;
 

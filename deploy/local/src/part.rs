@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::addresses::ServiceAddress;
+use crate::addresses::{ServiceAddress, postgres_url};
 use crate::declared::{Declaration, Describe, Kind, Ready, admin};
 use crate::error::{Error, Result};
 use crate::infrastructure::{kafka, postgres};
@@ -210,6 +210,7 @@ impl Part {
             "kafka" => Some(addresses.kafka_bootstrap),
             "registry" => Some(addresses.schema_registry_url),
             "postgres" => Some(addresses.postgres_url),
+            "mailbox" => Some(addresses.mailbox_url),
             _ => self.url(),
         }
     }
@@ -261,6 +262,10 @@ impl Part {
                 let name = self.name();
                 let launch = Launch::new(site.binary(service)).connections(site).environment("INSTANCE", instance);
                 let launch = launch.environment("ADMIN_LISTEN", probe::address(site.port(&admin(name))));
+                let launch = match postgres::DATABASES_OF_SERVICES.contains(service) {
+                    true => launch.environment("DATABASE_URL", postgres_url(site.port("postgres"), service)),
+                    false => launch,
+                };
                 match http_port {
                     Some(_) => launch.environment("LISTEN", probe::address(site.port(name))),
                     None => launch,

@@ -11,6 +11,7 @@ use std::{env, io};
 
 use crate::binaries;
 use crate::error::{Error, Result};
+use crate::infrastructure::postgres;
 use crate::interrupt::Interrupt;
 use crate::launch::run;
 use crate::progress::Progress;
@@ -24,13 +25,14 @@ const POM: &str = include_str!("../pom.xml");
 #[derive(Clone, Debug)]
 pub(crate) struct Installation {
     pub(crate) java: PathBuf,
-    /// `kafka`, `registry` and `postgres`, as they come from Maven.
+    /// `kafka`, `registry`, `postgres` and `mailbox`, as they come from Maven.
     pub(crate) fetched: PathBuf,
     /// Data directories and class archives to start from; none while these are made.
     pub(crate) prepared: Option<PathBuf>,
 }
 
-/// Installs what the stack needs, unless it is there: programs of the machine, Kafka, the registry, PostgreSQL.
+/// Installs what the stack needs, unless it is there: programs of the machine, Kafka, the registry, PostgreSQL,
+/// the mailbox.
 ///
 /// # Errors
 /// If something is missing that cannot be installed from here, with the command that installs it.
@@ -46,12 +48,13 @@ pub(crate) fn install(interrupt: &Interrupt) -> Result<Installation> {
     let cache = cache();
     let fetched = cache.join(format!("fetched-{:016x}", fingerprint(&[POM, platform])));
     let java = provide_programs(&cache, &fetched, progress, interrupt)?;
-    let preparation = fingerprint(&[POM, platform, &java.version, prepare::SOURCE]);
+    let databases = postgres::DATABASES_OF_SERVICES.join(" ");
+    let preparation = fingerprint(&[POM, platform, &java.version, prepare::SOURCE, &databases]);
     let prepared = cache.join(format!("prepared-{preparation:016x}"));
     if !fetched.exists() || !prepared.exists() {
         let _lock = lock(&cache, progress)?;
         if !fetched.exists() {
-            progress.say("fetching Kafka, the schema registry and PostgreSQL with Maven (170 MB, once)");
+            progress.say("fetching Kafka, the schema registry, PostgreSQL and the mailbox with Maven (180 MB, once)");
             make_whole(&cache, &fetched, |directory| fetch(&cache, &java, platform, directory, interrupt))?;
         }
         if !prepared.exists() {

@@ -47,7 +47,7 @@ impl Builder {
     /// Only Kafka, the registry and PostgreSQL.
     #[must_use]
     pub fn infrastructure(self) -> Self {
-        self.only(PARTS.iter().filter(|part| part.is_infrastructure()).map(|part| part.name))
+        self.only(["kafka", "registry", "postgres"])
     }
 
     /// Only the parts of these names, and what they need.

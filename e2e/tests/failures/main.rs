@@ -5,6 +5,7 @@ mod ecosystem;
 mod kill;
 mod late_start;
 mod load;
+mod mail;
 mod many_instances;
 mod owner_dies;
 mod registry_outage;

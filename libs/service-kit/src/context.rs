@@ -1,11 +1,12 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use avro_codec::AvroRecord;
 use streams::{Store, Topic};
-use streams_kafka::Journal;
+use streams_kafka::{Journal, Sink};
 use tokio_util::sync::CancellationToken;
 
 use crate::Gateway;
+use crate::readiness::Readiness;
 use crate::view::{Reader, View};
 use crate::world::{self, Clock};
 
@@ -13,9 +14,12 @@ use crate::world::{self, Clock};
 #[derive(Debug)]
 pub struct Context<O> {
     pub(crate) service: &'static str,
+    pub(crate) instance: u32,
     pub(crate) options: Arc<O>,
     pub(crate) reader: Option<Reader>,
     pub(crate) journal: Option<Journal>,
+    pub(crate) sink: Arc<Mutex<Option<Sink>>>,
+    pub(crate) readiness: Readiness,
     pub(crate) stopping: CancellationToken,
 }
 
@@ -23,6 +27,11 @@ impl<O> Context<O> {
     /// The service's own options.
     pub fn options(&self) -> &Arc<O> {
         &self.options
+    }
+
+    /// The number of the slot this instance runs in.
+    pub fn instance(&self) -> u32 {
+        self.instance
     }
 
     /// The clock on the wall.
@@ -59,6 +68,26 @@ impl<O> Context<O> {
         self.journal.as_ref().expect("a service says what it journals before it does")
     }
 
+    /// The records on their way out of Kafka, for the one task that takes them.
+    ///
+    /// # Panics
+    /// Another task has it, or the service has not said what it [sinks](crate::Service::sinks).
+    pub fn sink(&self) -> Sink {
+        let sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner).take();
+        sink.expect("a service says what it sinks, and one task takes it")
+    }
+
+    /// Makes the process not ready because of `what`, such as a database that does not answer, until it has
+    /// [arrived](Self::arrived). Each new reason is logged once.
+    pub fn awaiting(&self, what: &'static str, reason: impl Into<String>) {
+        self.readiness.awaiting(what, reason);
+    }
+
+    /// Notes that `what` is there.
+    pub fn arrived(&self, what: &'static str) {
+        self.readiness.arrived(what);
+    }
+
     /// Is cancelled when the process begins to stop; a task ends soon after.
     pub fn stopping(&self) -> CancellationToken {
         self.stopping.clone()
@@ -70,9 +99,12 @@ impl<O> Clone for Context<O> {
     fn clone(&self) -> Self {
         Self {
             service: self.service,
+            instance: self.instance,
             options: self.options.clone(),
             reader: self.reader.clone(),
             journal: self.journal.clone(),
+            sink: self.sink.clone(),
+            readiness: self.readiness.clone(),
             stopping: self.stopping.clone(),
         }
     }

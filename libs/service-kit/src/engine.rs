@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use avro_codec::Schemas;
 use avro_codec::registry::{Registry, RegistryError, Resolver};
 use streams::{Description, Graph, TopicDeclaration, subject};
-use streams_kafka::{Journal, KafkaStreams, Settings, Status};
+use streams_kafka::{Journal, KafkaStreams, Settings, Sink, Status};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -17,9 +17,10 @@ use crate::readiness::Readiness;
 use crate::stage::Stage;
 use crate::view::Reader;
 
-/// What the readiness page calls the two things that are waited for.
+/// What the readiness page calls the things that are waited for.
 const SCHEMAS: &str = "schemas";
 const STREAMS: &str = "streams";
+const SINK: &str = "sink";
 
 /// Between two questions to a registry that is not there, or does not have the schemas yet.
 const REGISTRY_INTERVAL: Duration = Duration::from_millis(500);
@@ -34,6 +35,7 @@ pub(crate) struct Plan {
     pub(crate) graph: Option<Arc<Graph>>,
     pub(crate) journaled: Vec<TopicDeclaration>,
     pub(crate) commit_interval: Option<Duration>,
+    pub(crate) sunk: Vec<TopicDeclaration>,
 }
 
 /// What a service has of Kafka.
@@ -41,6 +43,7 @@ pub(crate) struct Plan {
 pub(crate) struct Engine {
     pub(crate) reader: Option<Reader>,
     pub(crate) journal: Option<Journal>,
+    pub(crate) sink: Option<Sink>,
 }
 
 impl Plan {
@@ -56,6 +59,10 @@ impl Plan {
             |graph| graph.describe(),
         );
         description.writes.extend(self.journaled.iter().cloned());
+        description.reads.extend(self.sunk.iter().map(|topic| topic.name.clone()));
+        if self.graph.is_none() && !self.sunk.is_empty() {
+            description.writes.push(TopicDeclaration::dead_letters(self.service));
+        }
         description
     }
 
@@ -65,11 +72,8 @@ impl Plan {
         let of = |topic: &TopicDeclaration| Some((subject(&topic.name), topic.schema.clone()?));
         let given_up = self.graph.iter().flat_map(|graph| graph.given_up()).filter_map(of);
         let written: BTreeMap<_, _> = self.describe().writes.iter().filter_map(of).chain(given_up).collect();
-        if written.is_empty() {
-            self.graph.iter().flat_map(|graph| graph.inputs()).filter_map(of).collect()
-        } else {
-            written
-        }
+        let read = || self.graph.iter().flat_map(|graph| graph.inputs()).chain(&self.sunk).filter_map(of).collect();
+        if written.is_empty() { read() } else { written }
     }
 }
 
@@ -85,7 +89,7 @@ impl Engine {
         readiness: &Readiness,
         stage: &mut Stage,
     ) -> anyhow::Result<Self> {
-        if plan.graph.is_none() && plan.journaled.is_empty() {
+        if plan.graph.is_none() && plan.journaled.is_empty() && plan.sunk.is_empty() {
             return Ok(Self::default());
         }
         let schemas = Schemas::new();
@@ -103,19 +107,31 @@ impl Engine {
         if !plan.journaled.is_empty() {
             engine.journal = Some(Journal::new(settings.clone(), schemas.clone(), kit.journal_timeout)?);
         }
+        if plan.graph.is_none() && plan.sunk.is_empty() {
+            return Ok(engine);
+        }
+        let resolver = Resolver::new(registry, schemas.clone());
+        stage.spawn("schema resolution", resolving(resolver.clone(), stage.stop()));
         if let Some(graph) = &plan.graph {
-            let resolver = Resolver::new(registry, schemas.clone());
-            let (graph, known, resolve) = (graph.clone(), schemas.clone(), resolver.clone());
+            let (graph, settings, known, resolve) =
+                (graph.clone(), settings.clone(), schemas.clone(), resolver.clone());
             let start = move || KafkaStreams::start(graph, settings, known, move |id| resolve.request(id));
             // On a thread of its own, since it reads the disk.
             let streams = spawn_blocking(start).await?.context("the stream threads cannot be started")?;
             let mut status = streams.status();
             let streams = Arc::new(streams);
-            stage.spawn("schema resolution", resolving(resolver.clone(), stage.stop()));
             stage.spawn("the stream thread", supervised(streams.clone(), readiness.clone(), stage.stop()));
-            engine.reader = Some(Reader::new(streams, schemas, resolver));
+            engine.reader = Some(Reader::new(streams, schemas.clone(), resolver.clone()));
             // If the thread ends instead, the stage reports why.
             let _ = status.wait_for(|status| !matches!(status, Status::Waiting(_))).await;
+        }
+        if !plan.sunk.is_empty() {
+            let resolve = move |id| resolver.request(id);
+            let sink = Sink::start(settings, schemas, plan.service, plan.sunk.clone(), resolve)
+                .context("the sink cannot be started")?;
+            let (mut status, readiness, stop) = (sink.status(), readiness.clone(), stage.stop());
+            stage.spawn("the sink", async move { report(SINK, &mut status, &readiness, &stop).await });
+            engine.sink = Some(sink);
         }
         Ok(engine)
     }
@@ -152,7 +168,7 @@ async fn resolving(resolver: Resolver, stop: CancellationToken) -> anyhow::Resul
 /// Reports where the streams stand until they have ended, and asks them to end when `stop` is cancelled.
 async fn supervised(streams: Arc<KafkaStreams>, readiness: Readiness, stop: CancellationToken) -> anyhow::Result<()> {
     let mut status = streams.status();
-    let report = report(&mut status, &readiness, &stop);
+    let report = report(STREAMS, &mut status, &readiness, &stop);
     let mut report = std::pin::pin!(report);
     tokio::select! {
         ended = report.as_mut() => return ended,
@@ -166,6 +182,7 @@ async fn supervised(streams: Arc<KafkaStreams>, readiness: Readiness, stop: Canc
 }
 
 async fn report(
+    what: &'static str,
     status: &mut watch::Receiver<Status>,
     readiness: &Readiness,
     stop: &CancellationToken,
@@ -173,12 +190,12 @@ async fn report(
     loop {
         let now = status.borrow_and_update().clone();
         match now {
-            Status::Waiting(why) => readiness.awaiting(STREAMS, why),
-            Status::Restoring(_) => readiness.awaiting(STREAMS, now.to_string()),
-            Status::Running => readiness.arrived(STREAMS),
+            Status::Waiting(why) => readiness.awaiting(what, why),
+            Status::Restoring(_) => readiness.awaiting(what, now.to_string()),
+            Status::Running => readiness.arrived(what),
             // Readers who come here all the same are served by asking the others.
             Status::Left => {
-                readiness.awaiting(STREAMS, "the instance has left its group");
+                readiness.awaiting(what, "the instance has left its group");
                 stop.cancelled().await;
                 return Ok(());
             }

@@ -1,6 +1,6 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -78,9 +78,12 @@ impl Process {
         }
         let context = Context {
             service: plan.service,
+            instance: self.kit.instance,
             options,
             reader: engine.reader,
             journal: engine.journal,
+            sink: Arc::new(Mutex::new(engine.sink)),
+            readiness: self.readiness.clone(),
             stopping: self.front.stop(),
         };
         if let (Some(server), Some(build)) = (front, service.http) {

@@ -26,6 +26,7 @@ pub struct Service<O> {
     topology: Option<fn(&O) -> Topology>,
     journaled: Vec<TopicDeclaration>,
     commit_interval: Option<Duration>,
+    sunk: Vec<TopicDeclaration>,
     pub(crate) http: Option<RouterBuilder<O>>,
     pub(crate) tasks: Vec<(&'static str, TaskBuilder<O>)>,
 }
@@ -58,7 +59,15 @@ enum Command {
 impl<O: Args + Send + Sync + 'static> Service<O> {
     /// A service that does nothing yet. The name is the one its topology has.
     pub fn new(name: &'static str) -> Self {
-        Self { name, topology: None, journaled: Vec::new(), commit_interval: None, http: None, tasks: Vec::new() }
+        Self {
+            name,
+            topology: None,
+            journaled: Vec::new(),
+            commit_interval: None,
+            sunk: Vec::new(),
+            http: None,
+            tasks: Vec::new(),
+        }
     }
 
     /// What it does with streams of records.
@@ -80,6 +89,13 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
     #[must_use]
     pub fn commit_interval(mut self, interval: Duration) -> Self {
         self.commit_interval = Some(interval);
+        self
+    }
+
+    /// A topic whose records a task takes out of Kafka with the [sink](Context::sink), to where their positions are kept.
+    #[must_use]
+    pub fn sinks<V: AvroRecord>(mut self, topic: &Topic<V>) -> Self {
+        self.sunk.push(topic.declaration());
         self
     }
 
@@ -129,7 +145,7 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
     /// The command line, without the options that mean nothing to this service.
     fn command(&self) -> clap::Command {
         let mut command = Arguments::<O>::command().name(self.name);
-        let uses_kafka = self.topology.is_some() || !self.journaled.is_empty();
+        let uses_kafka = self.topology.is_some() || !self.journaled.is_empty() || !self.sunk.is_empty();
         let ids: Vec<_> = command.get_arguments().map(|argument| argument.get_id().clone()).collect();
         for id in ids {
             let means_something = match id.as_str() {
@@ -149,7 +165,13 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
         let graph = self.topology.map(|topology| topology(options).build()).transpose()?;
         let is_named_alike = graph.as_ref().is_none_or(|graph| graph.name() == self.name);
         anyhow::ensure!(is_named_alike, "the topology of {} must have its name", self.name);
-        Ok(Plan { service: self.name, graph, journaled: self.journaled.clone(), commit_interval: self.commit_interval })
+        Ok(Plan {
+            service: self.name,
+            graph,
+            journaled: self.journaled.clone(),
+            commit_interval: self.commit_interval,
+            sunk: self.sunk.clone(),
+        })
     }
 
     fn serve(self, options: O, kit: KitOptions, plan: &Plan) -> ExitCode {

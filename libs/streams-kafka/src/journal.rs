@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use crate::Settings;
 use crate::client_log::ClientLog;
 use crate::headers::{PROCESSED_AT, TRACEPARENT};
+use crate::producer::Outgoing;
 
 /// Writes events from outside into Kafka (command sourcing): idempotent, acknowledged by all in-sync replicas.
 ///
@@ -87,13 +88,21 @@ impl Journal {
         if let Some(traceparent) = traceparent {
             headers = headers.insert(Header { key: TRACEPARENT, value: Some(traceparent) });
         }
+        let (key, topic) = (Some(key.as_bytes()), name.as_str());
+        let timestamp = now.as_millis();
+        let headers = Some(headers);
+        self.write(Outgoing { topic, partition: None, key, value: Some(&payload), timestamp, headers, mark: 0 }).await
+    }
+
+    /// Appends a record as it is; returns when it is acknowledged.
+    pub(crate) async fn write(&self, record: Outgoing<'_>) -> Result<Coordinates, JournalError> {
         let (deliver, delivered) = oneshot::channel();
-        let record = BaseRecord::with_opaque_to(&name, Box::new(deliver))
-            .key(key.as_str())
-            .payload(&payload)
-            .timestamp(now.as_millis())
-            .headers(headers);
-        self.producer.send(record).map_err(|(error, _)| refused_or_lost(error))?;
+        let mut outgoing = BaseRecord::<[u8], [u8], _>::with_opaque_to(record.topic, Box::new(deliver));
+        outgoing.key = record.key;
+        outgoing.payload = record.value;
+        outgoing.timestamp = Some(record.timestamp);
+        outgoing.headers = record.headers;
+        self.producer.send(outgoing).map_err(|(error, _)| refused_or_lost(error))?;
         delivered.await.unwrap_or(Err(KafkaError::Canceled)).map_err(refused_or_lost)
     }
 }

@@ -16,6 +16,7 @@
 //! - `restore.rs`: what stores lack, read from their changelogs.
 //! - `global.rs`: what is read beside the inputs, to be looked up by all tasks.
 //! - `caught_up.rs`: when timers by the wall clock may fire.
+//! - `sink.rs`: records on their way out of Kafka, to something that keeps its own positions.
 //! - `view.rs`: blocking reads of committed state; `owners.rs`: who serves what is not served here.
 //!
 //! The client library is librdkafka, which knows transactions v1 only (no KIP-890 part 2): see ADR 0007 for what follows.
@@ -44,6 +45,7 @@ mod purge;
 mod question;
 mod restore;
 mod settings;
+pub mod sink;
 mod status;
 mod stores;
 mod thread;
@@ -57,6 +59,7 @@ pub use owners::Owner;
 pub use partition::partition_of;
 pub use rdkafka::error::KafkaError;
 pub use settings::Settings;
+pub use sink::{DeadLetters, Sink, SinkEvent, SinkRecord, TopicPartition};
 pub use status::{Status, StreamsError};
 pub use topics::{TopicsError, create as create_topics};
 pub use view::{EncodedView, View, ViewError, Watch};

@@ -6,6 +6,7 @@ use opentelemetry::{KeyValue, global};
 use crate::view::Shares;
 
 /// What a stream thread tells about itself. The process that runs it decides where the figures go.
+#[derive(Debug)]
 pub(crate) struct Metrics {
     pub(crate) commit_seconds: Histogram<f64>,
     pub(crate) epoch_records: Histogram<u64>,

@@ -1,6 +1,8 @@
+use std::fmt::Display;
+
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Header, Headers, OwnedHeaders};
-use streams::{GivenUp, Refusal, Timestamp};
+use streams::{GivenUp, Timestamp};
 
 use crate::headers::{
     DEAD_LETTER_CAUSE, DEAD_LETTER_OFFSET, DEAD_LETTER_PARTITION, DEAD_LETTER_STORE, DEAD_LETTER_TIMESTAMP,
@@ -25,8 +27,8 @@ pub(crate) fn output_headers(traceparent: Option<&str>, now: Timestamp) -> Owned
 /// where it is. The timestamp is that of now, since dead letters are kept for a time.
 pub(crate) fn dead_letter<'a>(
     topic: &'a str,
-    message: &'a BorrowedMessage<'_>,
-    cause: &Refusal,
+    message: &'a impl Message,
+    cause: &dyn Display,
     now: Timestamp,
 ) -> Outgoing<'a> {
     let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
@@ -67,7 +69,7 @@ pub(crate) fn given_up_letter<'a>(
 }
 
 /// Where a record stands.
-fn coordinates(message: &BorrowedMessage<'_>) -> [(&'static str, String); 4] {
+fn coordinates(message: &impl Message) -> [(&'static str, String); 4] {
     [
         (DEAD_LETTER_TOPIC, message.topic().to_string()),
         (DEAD_LETTER_PARTITION, message.partition().to_string()),
@@ -77,11 +79,7 @@ fn coordinates(message: &BorrowedMessage<'_>) -> [(&'static str, String); 4] {
 }
 
 /// The headers of the record, if there is one, with the cause and where the letter comes from.
-fn dead_letter_headers(
-    message: Option<&BorrowedMessage<'_>>,
-    origin: &[(&str, String)],
-    cause: &Refusal,
-) -> OwnedHeaders {
+fn dead_letter_headers(message: Option<&impl Message>, origin: &[(&str, String)], cause: &dyn Display) -> OwnedHeaders {
     let mut headers = OwnedHeaders::new();
     for header in message.and_then(Message::headers).iter().flat_map(|headers| headers.iter()) {
         headers = headers.insert(header);

@@ -51,20 +51,27 @@ pub(crate) fn poll(
 
 /// Most errors of a poll are news of connections that the client mends.
 fn heed(membership: &Membership, error: KafkaError) -> Result<(), Failure> {
-    match error {
-        KafkaError::PartitionEOF(_) => Ok(()),
-        KafkaError::MessageConsumptionFatal(_)
-        | KafkaError::MessageConsumption(
-            RDKafkaErrorCode::AutoOffsetReset
-            | RDKafkaErrorCode::BadCompression
-            | RDKafkaErrorCode::BadMessage
-            | RDKafkaErrorCode::NotImplemented
-            | RDKafkaErrorCode::TopicAuthorizationFailed
-            | RDKafkaErrorCode::GroupAuthorizationFailed,
-        ) => Err(Failure::Stop(error)),
-        error => {
-            membership.report(&error);
-            Ok(())
-        }
+    if is_final(&error) {
+        return Err(Failure::Stop(error));
     }
+    if !matches!(error, KafkaError::PartitionEOF(_)) {
+        membership.report(&error);
+    }
+    Ok(())
+}
+
+/// Whether the client cannot go on after an error of a poll.
+pub(crate) fn is_final(error: &KafkaError) -> bool {
+    matches!(
+        error,
+        KafkaError::MessageConsumptionFatal(_)
+            | KafkaError::MessageConsumption(
+                RDKafkaErrorCode::AutoOffsetReset
+                    | RDKafkaErrorCode::BadCompression
+                    | RDKafkaErrorCode::BadMessage
+                    | RDKafkaErrorCode::NotImplemented
+                    | RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::GroupAuthorizationFailed,
+            )
+    )
 }

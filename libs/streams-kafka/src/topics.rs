@@ -110,7 +110,8 @@ pub(crate) fn purge(settings: &Settings, before: &TopicPartitionList) -> Result<
     purged.unwrap_or(Err(KafkaError::Canceled)).map(|_| ())
 }
 
-fn check_declarations(settings: &Settings, declared: &[TopicDeclaration]) -> Result<(), TopicsError> {
+/// Checks that these topics are there and as declared.
+pub(crate) fn check_declarations(settings: &Settings, declared: &[TopicDeclaration]) -> Result<(), TopicsError> {
     let existing = partition_counts(settings)?;
     let is_missing = |topic: &&TopicDeclaration| !existing.contains_key(&topic.name);
     let missing: Vec<String> = declared.iter().filter(is_missing).map(|topic| topic.name.clone()).collect();

@@ -187,14 +187,7 @@ impl Graph {
 
     /// The topic that the records of the service that could not be handled go to.
     pub fn dead_letters(&self) -> TopicDeclaration {
-        TopicDeclaration {
-            name: dead_letters(&self.name),
-            partitions: 1,
-            cleanup: crate::Cleanup::Retained { retention_ms: 30 * 24 * 60 * 60 * 1000 },
-            writer: self.name.clone(),
-            visibility: crate::Visibility::Private,
-            schema: None,
-        }
+        TopicDeclaration::dead_letters(&self.name)
     }
 
     /// The topics whose schemas the records are encoded with that the service [gives up](crate::Stream::to_dead_letters);

@@ -57,6 +57,24 @@ impl<'t, V: 'static> Stream<'t, V> {
         self.topology.handle(node)
     }
 
+    /// Turns every value into none, one or several others (`flatMapValues` of Kafka Streams); key and timestamp stay.
+    pub fn flat_map<O: 'static, I: IntoIterator<Item = O>>(
+        self,
+        f: impl Fn(Record<'_, V>) -> I + Send + Sync + 'static,
+    ) -> Stream<'t, O> {
+        let node = self.topology.draft.borrow_mut().node(
+            NodeKind::Map,
+            String::new(),
+            &[self.node],
+            Box::new(move |forward, step, record| {
+                for value in f(record.typed()) {
+                    forward.on(step, record.with(&value));
+                }
+            }),
+        );
+        self.topology.handle(node)
+    }
+
     /// Splits in two: the records for which `predicate` holds, and the rest.
     pub fn branch(self, predicate: impl Fn(Record<'_, V>) -> bool + Send + Sync + 'static) -> (Self, Self) {
         let predicate = std::sync::Arc::new(predicate);

@@ -4,6 +4,8 @@ use std::time::Duration;
 use avro_codec::AvroRecord;
 use serde::{Deserialize, Serialize};
 
+use crate::graph::dead_letters;
+
 /// A typed topic: what it is called, how the key of a record follows from its value, how long it is kept, who writes it.
 ///
 /// Declared once, as a constant, where all services that speak of it can see it. The key is a function of the value, so
@@ -62,6 +64,20 @@ pub struct TopicDeclaration {
     /// Text of the Avro schema of the value, registered under `<name>-value`; none where the bytes are somebody else's
     /// (dead letters).
     pub schema: Option<String>,
+}
+
+impl TopicDeclaration {
+    /// Where a service puts what it cannot handle: kept for 30 days, with the bytes that were not understood.
+    pub fn dead_letters(service: &str) -> Self {
+        Self {
+            name: dead_letters(service),
+            partitions: 1,
+            cleanup: Cleanup::Retained { retention_ms: 30 * 24 * 60 * 60 * 1000 },
+            writer: service.to_string(),
+            visibility: Visibility::Private,
+            schema: None,
+        }
+    }
 }
 
 /// Partitions of a topic unless it says otherwise.

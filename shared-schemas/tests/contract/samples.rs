@@ -2,8 +2,8 @@ use std::fmt::Debug;
 
 use avro_codec::AvroRecord;
 use shared_schemas::{
-    CheckResult, Customer, CustomerLevel, CustomerRequested, Order, OrderEnriched, OrderExpired, OrderRequested,
-    OrderState, OrderValidation, Payment, PaymentRequested, StockLevel, StockMoved, StockMovementKind,
+    CheckResult, Customer, CustomerLevel, CustomerRequested, MailDue, MailKind, Order, OrderEnriched, OrderExpired,
+    OrderRequested, OrderState, OrderValidation, Payment, PaymentRequested, StockLevel, StockMoved, StockMovementKind,
 };
 use streams::Timestamp;
 
@@ -24,6 +24,7 @@ macro_rules! for_each_record {
         [
             $function::<shared_schemas::Customer>(),
             $function::<shared_schemas::CustomerRequested>(),
+            $function::<shared_schemas::MailDue>(),
             $function::<shared_schemas::Order>(),
             $function::<shared_schemas::OrderEnriched>(),
             $function::<shared_schemas::OrderExpired>(),
@@ -87,6 +88,27 @@ impl Sample for CustomerRequested {
             address: empty(),
             ..Self::full()
         }
+    }
+}
+
+impl Sample for MailDue {
+    fn full() -> Self {
+        Self {
+            idempotency_key: "order-1/confirmation".to_string(),
+            order_id: "order-1".to_string(),
+            kind: MailKind::Confirmation,
+            recipient_name: "Ada Ångström".to_string(),
+            recipient_address: "ada@example.org".to_string(),
+            subject: "Your order order-1".to_string(),
+            text: "Dear Ada Ångström,\n\nthank you.".to_string(),
+            reason: "validated and paid".to_string(),
+            due_at: MOMENT,
+        }
+    }
+
+    fn minimal() -> Self {
+        let empty = String::new;
+        Self { recipient_name: empty(), subject: empty(), text: empty(), reason: empty(), ..Self::full() }
     }
 }
 

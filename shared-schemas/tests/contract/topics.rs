@@ -2,9 +2,9 @@ use std::collections::BTreeSet;
 
 use avro_codec::AvroRecord;
 use shared_schemas::{
-    CUSTOMER_REQUESTS, CUSTOMERS, Customer, CustomerRequested, ORDER_DETAILS_VALIDATIONS, ORDER_EXPIRATIONS,
-    ORDER_REQUESTS, ORDERS, ORDERS_GOLD, Order, OrderEnriched, OrderExpired, OrderRequested, OrderValidation,
-    PAYMENT_REQUESTS, PAYMENTS, Payment, PaymentRequested, STOCK_MOVEMENTS, StockLevel, StockMoved,
+    CUSTOMER_REQUESTS, CUSTOMERS, Customer, CustomerRequested, EMAIL_OUTBOX, MailDue, ORDER_DETAILS_VALIDATIONS,
+    ORDER_EXPIRATIONS, ORDER_REQUESTS, ORDERS, ORDERS_GOLD, Order, OrderEnriched, OrderExpired, OrderRequested,
+    OrderValidation, PAYMENT_REQUESTS, PAYMENTS, Payment, PaymentRequested, STOCK_MOVEMENTS, StockLevel, StockMoved,
     WAREHOUSE_INVENTORY, order_validations, topics,
 };
 use streams::{Cleanup, Visibility};
@@ -24,15 +24,16 @@ fn each_topic_is_keyed_by_what_it_is_about() {
     assert_eq!(CUSTOMER_REQUESTS.key(&CustomerRequested::full()), "7");
     assert_eq!(CUSTOMERS.key(&Customer::full()), "7");
     assert_eq!(ORDERS_GOLD.key(&OrderEnriched::full()), "order-1");
+    assert_eq!(EMAIL_OUTBOX.key(&MailDue::full()), "order-1/confirmation");
 }
 
 #[test]
-fn topics_are_declared_once_and_public_but_for_the_journals_of_two_gateways() {
+fn topics_are_declared_once_and_public_but_for_the_journals_of_two_gateways_and_the_outbox() {
     let topics = topics();
     let names: BTreeSet<_> = topics.iter().map(|topic| &topic.name).collect();
     assert_eq!(names.len(), topics.len());
     let private = topics.iter().filter(|topic| topic.visibility == Visibility::Private).map(|topic| &topic.name);
-    assert_eq!(private.collect::<Vec<_>>(), [PAYMENT_REQUESTS.name(), CUSTOMER_REQUESTS.name()]);
+    assert_eq!(private.collect::<Vec<_>>(), [PAYMENT_REQUESTS.name(), CUSTOMER_REQUESTS.name(), EMAIL_OUTBOX.name()]);
 }
 
 #[test]

@@ -14,8 +14,12 @@ use crate::user::{copy_tree, private_directory, reachable_by_all, set_mode};
 /// A data directory that holds the databases, empty, with the registry's tables in its own.
 pub(crate) const DATA: &str = "postgres-data";
 
-/// The database of the services, which is there from the beginning.
+/// The database that is there from the beginning.
 pub(crate) const DATABASE: &str = "postgres";
+
+/// The services that have a database, each of its own name. It is made at setup, empty; its tables are the matter of the
+/// service, which gets its URL as `DATABASE_URL`.
+pub(crate) const DATABASES_OF_SERVICES: &[&str] = &["email"];
 
 /// PostgreSQL on TCP only, which any local account may enter without a password.
 ///

@@ -10,6 +10,7 @@ mod inputs;
 mod local_state;
 mod rebalance;
 mod rig;
+mod sink;
 mod startup;
 mod state;
 mod timers;

@@ -1,0 +1,76 @@
+use std::sync::Arc;
+
+use avro_codec::{AvroRecord, Schemas};
+use rdkafka::Message;
+use rdkafka::message::{BorrowedMessage, Headers, OwnedMessage};
+use streams::{Refusal, Timestamp};
+
+use crate::headers::TRACEPARENT;
+
+/// One partition of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicPartition {
+    /// The topic, without the prefix it has on the broker.
+    pub topic: Arc<str>,
+    /// The number of the partition.
+    pub partition: i32,
+}
+
+/// One record on its way out.
+#[derive(Clone, Debug)]
+pub struct SinkRecord {
+    source: TopicPartition,
+    schemas: Schemas,
+    pub(super) message: OwnedMessage,
+}
+
+impl SinkRecord {
+    pub(super) fn new(topic: Arc<str>, message: &BorrowedMessage<'_>, schemas: &Schemas) -> Self {
+        let source = TopicPartition { topic, partition: message.partition() };
+        Self { source, schemas: schemas.clone(), message: message.detach() }
+    }
+
+    /// Where it was read.
+    pub fn source(&self) -> &TopicPartition {
+        &self.source
+    }
+
+    /// Its offset there. Partition and offset are its identity: equal ones count once.
+    pub fn offset(&self) -> i64 {
+        self.message.offset()
+    }
+
+    /// Its event time.
+    pub fn timestamp(&self) -> Timestamp {
+        Timestamp(self.message.timestamp().to_millis().unwrap_or(0))
+    }
+
+    /// Its key, as text.
+    ///
+    /// # Errors
+    /// It has none, or it is not UTF-8.
+    pub fn key(&self) -> Result<&str, Refusal> {
+        let key = self.message.key().ok_or(Refusal::NoKey)?;
+        std::str::from_utf8(key).map_err(|_| Refusal::KeyNotUtf8)
+    }
+
+    /// Whether it is a tombstone, which in a compacted topic removes its key.
+    pub fn is_tombstone(&self) -> bool {
+        self.message.payload().is_none()
+    }
+
+    /// Its value.
+    ///
+    /// # Errors
+    /// It has none, or cannot be decoded: a record for the dead letters.
+    pub fn value<V: AvroRecord>(&self) -> Result<V, Refusal> {
+        let bytes = self.message.payload().ok_or(Refusal::NoValue)?;
+        self.schemas.decode(bytes).map_err(|error| Refusal::Undecodable(error.to_string()))
+    }
+
+    /// The W3C trace context of the request it follows from.
+    pub fn traceparent(&self) -> Option<&str> {
+        let header = self.message.headers()?.iter().find(|header| header.key == TRACEPARENT)?;
+        std::str::from_utf8(header.value?).ok()
+    }
+}

@@ -1,0 +1,302 @@
+//! Takes mails out of the outbox, and sends each of them.
+//!
+//! A mail is claimed, sent, marked, and only then may the position of its partition move past it and those before. Killed in
+//! between, the next process begins at the position, finds what is marked, and repeats the rest under the same idempotency
+//! key: at least once, and once with a provider that honours the key.
+//!
+//! One task has the database and the sink; attempts are tasks of their own, so that no mail waits for another.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use service_kit::{Context, DeadLetters, Sink, SinkEvent, SinkRecord, TopicPartition};
+use shared_schemas::MailDue;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Interval, interval, sleep};
+use tokio_util::time::DelayQueue;
+
+use crate::attempt::{Attempt, Attempted, Finished, Mail};
+use crate::db::{Claim, Db, Entry};
+use crate::options::Options;
+use crate::prefix::Prefix;
+use crate::transport::Transport;
+
+/// What the readiness page calls what the sender waits for.
+const DATABASE: &str = "database";
+
+/// Mails taken and not finished; when there are more, no others are taken. A provider that refuses all of them is away.
+const MAX_OPEN: usize = 2000;
+/// Between two questions for a mail that somebody else is sending.
+const TAKEN_INTERVAL: Duration = Duration::from_secs(1);
+/// Before the database is tried again.
+const DATABASE_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two removals of old mails.
+const FORGET_INTERVAL: Duration = Duration::from_secs(60 * 60);
+/// Longer than the outbox holds a mail, and so can repeat it.
+const FORGET_AFTER: Duration = Duration::from_secs(60 * 24 * 60 * 60);
+
+/// Sends until the process stops; it is not ready before the database has answered.
+pub fn start(context: Context<Options>) -> impl Future<Output = anyhow::Result<()>> + Send {
+    context.awaiting(DATABASE, "the database has not answered yet");
+    run(context)
+}
+
+async fn run(context: Context<Options>) -> anyhow::Result<()> {
+    let stopping = context.stopping();
+    let mut sender = Sender::new(context)?;
+    loop {
+        let turned = tokio::select! {
+            () = stopping.cancelled() => break,
+            turned = sender.turn() => turned,
+        };
+        if let Err(trouble) = turned {
+            tokio::select! {
+                () = stopping.cancelled() => break,
+                recovered = sender.begin_again(trouble) => recovered?,
+            }
+        }
+    }
+    sender.end().await
+}
+
+struct Sender {
+    context: Context<Options>,
+    sink: Sink,
+    dead_letters: DeadLetters,
+    db: Db,
+    transport: Arc<Transport>,
+    partitions: Vec<TopicPartition>,
+    /// Whether the partitions are being read.
+    is_begun: bool,
+    prefixes: BTreeMap<TopicPartition, Prefix>,
+    /// To be claimed.
+    due: VecDeque<Box<Mail>>,
+    /// On their way.
+    attempts: JoinSet<anyhow::Result<Attempted>>,
+    /// To be claimed again after a while.
+    later: DelayQueue<Box<Mail>>,
+    /// Not known to the database yet.
+    finished: Vec<Finished>,
+    forget: Interval,
+}
+
+/// Why a turn cannot be taken to its end.
+enum Trouble {
+    /// Everything begins again at the positions.
+    Database(sqlx::Error),
+    Fatal(anyhow::Error),
+}
+
+enum Event {
+    Sink(SinkEvent),
+    Attempted(Result<anyhow::Result<Attempted>, JoinError>),
+    Due(Box<Mail>),
+    Forget,
+}
+
+impl Sender {
+    fn new(context: Context<Options>) -> anyhow::Result<Self> {
+        let options = context.options().clone();
+        // Each attempt renews the claim, and takes less than that.
+        let lease = 3 * options.send_timeout;
+        let sink = context.sink();
+        Ok(Self {
+            dead_letters: sink.dead_letters(),
+            sink,
+            db: Db::new(&options.database_url, context.instance().to_string(), lease)?,
+            transport: Arc::new(Transport::new(&options)?),
+            context,
+            partitions: Vec::new(),
+            is_begun: false,
+            prefixes: BTreeMap::new(),
+            due: VecDeque::new(),
+            attempts: JoinSet::new(),
+            later: DelayQueue::new(),
+            finished: Vec::new(),
+            forget: interval(FORGET_INTERVAL),
+        })
+    }
+
+    /// Waits for something to happen, and does what follows from it.
+    async fn turn(&mut self) -> Result<(), Trouble> {
+        if !self.is_begun {
+            self.begin().await?;
+        }
+        match self.event().await? {
+            Event::Sink(SinkEvent::Assigned(partitions)) => {
+                self.abandon().await?;
+                self.finish().await?;
+                self.prefixes.clear();
+                self.partitions = partitions;
+                self.is_begun = false;
+            }
+            Event::Sink(SinkEvent::Records(records)) => records.into_iter().for_each(|record| self.take(record)),
+            Event::Due(mail) => self.due.push_back(mail),
+            Event::Attempted(attempted) => {
+                self.note(attempted)?;
+                while let Some(attempted) = self.attempts.try_join_next() {
+                    self.note(attempted)?;
+                }
+            }
+            Event::Forget => drop(self.db.forget(FORGET_AFTER).await?),
+        }
+        self.claim().await?;
+        self.finish().await
+    }
+
+    /// Has the partitions read from where they are done.
+    async fn begin(&mut self) -> Result<(), Trouble> {
+        self.db.migrate().await?;
+        // Otherwise they would be sent again.
+        self.mark().await?;
+        let positions = self.db.positions(&self.partitions).await?;
+        if !self.partitions.is_empty() {
+            self.sink.start_at(positions);
+        }
+        self.is_begun = true;
+        self.context.arrived(DATABASE);
+        Ok(())
+    }
+
+    async fn event(&mut self) -> Result<Event, Trouble> {
+        let is_full = self.due.len() + self.attempts.len() + self.later.len() >= MAX_OPEN;
+        let Self { sink, attempts, later, forget, .. } = self;
+        let from_sink =
+            async { if is_full { sink.assigned().await.map(SinkEvent::Assigned) } else { sink.next().await } };
+        tokio::select! {
+            event = from_sink => event.map(Event::Sink).map_err(|error| Trouble::Fatal(error.into())),
+            Some(attempted) = attempts.join_next() => Ok(Event::Attempted(attempted)),
+            Some(mail) = poll_fn(|context| later.poll_expired(context)) => Ok(Event::Due(mail.into_inner())),
+            _ = forget.tick() => Ok(Event::Forget),
+        }
+    }
+
+    fn take(&mut self, record: SinkRecord) {
+        self.prefixes.entry(record.source().clone()).or_default().take(record.offset());
+        match record.value::<MailDue>() {
+            Ok(due) => self.due.push_back(Box::new(Mail::new(record, due, self.context.clock()()))),
+            Err(cause) => {
+                let attempt = self.attempt();
+                self.attempts.spawn(async move { attempt.put_aside(record, None, cause.to_string()).await });
+            }
+        }
+    }
+
+    fn attempt(&self) -> Attempt {
+        Attempt {
+            transport: self.transport.clone(),
+            dead_letters: self.dead_letters.clone(),
+            clock: self.context.clock(),
+            retry_for: self.context.options().retry_for,
+        }
+    }
+
+    /// Claims as many mails as may be on their way, and sends them off.
+    async fn claim(&mut self) -> Result<(), Trouble> {
+        loop {
+            let room = self.context.options().send_concurrency.saturating_sub(self.attempts.len());
+            let mails: Vec<_> = self.due.drain(..room.min(self.due.len())).collect();
+            if mails.is_empty() {
+                return Ok(());
+            }
+            let entries: Vec<Entry> = mails.iter().map(|mail| mail.entry()).collect();
+            let claims = self.db.claim(&entries).await?;
+            for ((mail, entry), claim) in mails.into_iter().zip(entries).zip(claims) {
+                match claim {
+                    Claim::Ours => {
+                        let attempt = self.attempt();
+                        self.attempts.spawn(attempt.send(mail));
+                    }
+                    Claim::Finished => self.finished.push(Finished { entry, end: None }),
+                    Claim::Taken => drop(self.later.insert(mail, TAKEN_INTERVAL)),
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, attempted: Result<anyhow::Result<Attempted>, JoinError>) -> Result<(), Trouble> {
+        match attempted.map_err(|panic| Trouble::Fatal(panic.into()))?.map_err(Trouble::Fatal)? {
+            Attempted::Finished(finished) => self.finished.push(finished),
+            Attempted::Again { mail, after } => drop(self.later.insert(mail, after)),
+        }
+        Ok(())
+    }
+
+    /// Marks what is finished, and moves the positions over all before which nothing is open.
+    async fn finish(&mut self) -> Result<(), Trouble> {
+        if self.finished.is_empty() {
+            return Ok(());
+        }
+        self.mark().await?;
+        let mut positions = BTreeMap::new();
+        for Finished { entry, .. } in self.finished.drain(..) {
+            let Some(prefix) = self.prefixes.get_mut(&entry.source) else { continue };
+            if prefix.finish(entry.offset) {
+                positions.insert(entry.source, prefix.next_offset());
+            }
+        }
+        if !positions.is_empty() {
+            self.db.advance(&positions.into_iter().collect::<Vec<_>>()).await?;
+        }
+        Ok(())
+    }
+
+    async fn mark(&self) -> Result<(), Trouble> {
+        let ends = self.finished.iter().filter_map(|finished| Some((finished.entry.key.clone(), finished.end?)));
+        let ends: Vec<_> = ends.collect();
+        if !ends.is_empty() {
+            self.db.finish(&ends).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets what is not on its way, and waits for what is.
+    async fn abandon(&mut self) -> Result<(), Trouble> {
+        while let Some(attempted) = self.attempts.join_next().await {
+            self.note(attempted)?;
+        }
+        self.due.clear();
+        self.later.clear();
+        Ok(())
+    }
+
+    /// After the database failed: what is on its way comes to its end, then everything is as after a start.
+    async fn begin_again(&mut self, trouble: Trouble) -> anyhow::Result<()> {
+        let error = match trouble {
+            Trouble::Database(error) => error,
+            Trouble::Fatal(error) => return Err(error),
+        };
+        self.context.awaiting(DATABASE, format!("the database cannot be used: {error}"));
+        if let Err(Trouble::Fatal(error)) = self.abandon().await {
+            return Err(error);
+        }
+        self.prefixes.clear();
+        self.is_begun = false;
+        sleep(DATABASE_INTERVAL).await;
+        Ok(())
+    }
+
+    /// What is on its way comes to its end, and is remembered.
+    async fn end(mut self) -> anyhow::Result<()> {
+        let ended = match self.abandon().await {
+            Ok(()) => self.finish().await,
+            trouble => trouble,
+        };
+        match ended {
+            Ok(()) => Ok(()),
+            Err(Trouble::Database(error)) => {
+                tracing::warn!(%error, "mails that were sent may be sent once more: the database cannot be told");
+                Ok(())
+            }
+            Err(Trouble::Fatal(error)) => Err(error),
+        }
+    }
+}
+
+impl From<sqlx::Error> for Trouble {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}

@@ -6,6 +6,7 @@ mod bootstrap;
 mod dead_letters;
 mod global;
 mod inputs;
+mod joins;
 mod local_state;
 mod rebalance;
 mod rig;

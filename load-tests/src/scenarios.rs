@@ -5,6 +5,7 @@ pub(crate) mod first_order;
 mod full_checks;
 mod full_store;
 mod idle;
+mod join;
 mod latency;
 pub(crate) mod mail;
 mod profile;
@@ -36,6 +37,8 @@ pub(crate) enum Scenario {
     Latency,
     /// A topology that passes records through beside a bare hop, both saturated.
     Throughput,
+    /// A windowed join beside a topology that passes the same records through, both saturated.
+    Join,
     /// A store of a million keys read back beside a bare consumer, and a restart with it on disk.
     Restore,
     /// Memory and latency of orders with 100 000 orders in its store.
@@ -65,11 +68,11 @@ pub(crate) enum Scenario {
 /// The stacks, each with the scenarios that share it: the idle ones before there is work, the big ones last.
 pub(crate) const GROUNDS: &[(Checks, Instances, &[Scenario])] = {
     use Scenario::{
-        Checks as AllChecks, FullChecks, FullStore, Idle, Latency, Profile, Rebuilds, Records, Restart, Restore, Scale,
-        Sustained, Throughput, WholeDemo, WrongInstance,
+        Checks as AllChecks, FullChecks, FullStore, Idle, Join, Latency, Profile, Rebuilds, Records, Restart, Restore,
+        Scale, Sustained, Throughput, WholeDemo, WrongInstance,
     };
     &[
-        (Checks::One, Instances::One, &[Idle, Latency, Throughput, Restore, FullStore]),
+        (Checks::One, Instances::One, &[Idle, Latency, Throughput, Join, Restore, FullStore]),
         (Checks::One, Instances::Two, &[WrongInstance, Scale, Restart, Rebuilds]),
         (Checks::All, Instances::One, &[AllChecks, Profile, Records, Sustained]),
         (Checks::All, Instances::One, &[FullChecks]),
@@ -93,6 +96,10 @@ impl Scenario {
             Self::Throughput => {
                 say("throughput: a topology and a bare hop in turn");
                 throughput::run(ground, report)
+            }
+            Self::Join => {
+                say("join: pairs, joined and passed through in turn");
+                join::run(ground, report)
             }
             Self::Restore => {
                 say("restore: a million keys, and a bare consumer in turn");

@@ -64,6 +64,9 @@ impl<'t, L: AvroRecord + Clone> Stream<'t, L> {
     /// Joins the records of two streams that have the same key and are not further apart than the window says, whichever
     /// comes first: each such pair once, under the later of the two timestamps (the windowed inner join of Kafka Streams).
     ///
+    /// Whether a record is late is told by stream time, the highest timestamp of all inputs of the task. A task that has much
+    /// to catch up with may read one of its inputs ahead of another; let the grace cover what that may come to.
+    ///
     /// A record waits in a store of its side, `<name>-left` or `<name>-right`, until stream time has passed the end of its
     /// window and the grace. One that comes later than that is refused as [`Refusal::Late`].
     pub fn join_within<R: AvroRecord + Clone>(

@@ -28,7 +28,8 @@ impl AvroRecord for Click {
         {"name": "word", "type": "string"}, {"name": "at", "type": "long"}]}"#;
 }
 
-const RECORDS: i64 = 500_000;
+/// How many records the full topic holds.
+pub(super) const RECORDS: i64 = 500_000;
 const ROUNDS: usize = 5;
 const LEAST_PART_OF_BARE: f64 = 0.5;
 /// The first of the records are not counted: groups are being joined, caches are cold.
@@ -101,7 +102,7 @@ fn copied_by_topology(ground: &Ground, clicks: &Topic<Click>, schemas: &Schemas,
 }
 
 /// Watches the committed offsets of a group go through a full topic, and returns records per second.
-fn rate_of(ground: &Ground, group: &str, topic: &str) -> anyhow::Result<f64> {
+pub(super) fn rate_of(ground: &Ground, group: &str, topic: &str) -> anyhow::Result<f64> {
     const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
     const LONGEST: Duration = Duration::from_secs(60);
     let mut config = ClientConfig::new();

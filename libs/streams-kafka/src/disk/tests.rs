@@ -376,3 +376,19 @@ fn an_empty_key_is_a_key_and_one_too_long_is_refused_whole() {
     assert_eq!(refused, Err(StoreError::new("a key of 65536 bytes is too long for a store")));
     assert_eq!((store.get(&longer), store.checkpoint(), entries(&*store).len()), (Ok(None), Some(at(1)), 2));
 }
+
+#[test]
+fn a_range_is_shown_in_the_order_of_its_keys_and_without_its_end() {
+    let (_folder, path) = place("state");
+    let Opened { store, .. } = share(&open(&path));
+    let keys = ["b", "", "a\0", "c", "a"].map(|key| (Box::from(key), Some(Box::from(key.as_bytes()))));
+    store.apply(&mut keys.into_iter(), Some(at(1))).unwrap();
+    let range = |from: &str, to: &str| {
+        let mut found = Vec::new();
+        store.range(from, to, &mut |key, _| found.push(key.to_string())).unwrap();
+        found
+    };
+    assert_eq!(range("a", "c"), ["a", "a\0", "b"]);
+    assert_eq!(range("", "a\0"), ["", "a"]);
+    assert!(range("", "").is_empty());
+}

@@ -7,6 +7,7 @@ mod dead_letters;
 mod forwarding;
 mod global;
 mod inputs;
+mod joins;
 mod local_state;
 mod rebalance;
 mod rig;

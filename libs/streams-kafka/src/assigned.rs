@@ -60,8 +60,9 @@ impl Assigned {
     /// Lets an input go on from a committed offset and what was committed with it.
     pub(crate) fn resume_at(&mut self, topic: &str, offset: i64, metadata: PositionMetadata) {
         let PositionMetadata { stream_time, incarnation, seen } = metadata;
-        let position = Position { committed_seen: seen.clone(), seen, ..Position::at(offset) };
-        let position = Position { incarnation, is_incarnation_committed: incarnation.is_some(), ..position };
+        let is_incarnation_committed = incarnation.is_some();
+        let committed_seen = seen.clone();
+        let position = Position { seen, committed_seen, incarnation, is_incarnation_committed, ..Position::at(offset) };
         self.inputs.insert(topic.to_string(), position);
         self.has_committed = true;
         if stream_time > self.task.stream_time() {

@@ -15,7 +15,7 @@ use rdkafka::Message;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::message::{BorrowedMessage, Headers};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use streams::{Checkpoint, Cleanup, Graph, Input, Limits, Output, Refusal, TaskId, Timestamp, Visibility};
+use streams::{Checkpoint, Graph, Input, Limits, Output, Refusal, TaskId, Timestamp, Visibility};
 
 use crate::Settings;
 use crate::assigned::Assigned;
@@ -87,7 +87,7 @@ impl Epoch {
     ) -> Self {
         let names = Names {
             sinks: graph.outputs().map(|topic| settings.topic(&topic.name)).collect(),
-            is_repartition: graph.outputs().map(|topic| topic.cleanup == Cleanup::Purged).collect(),
+            is_repartition: graph.outputs().map(|topic| graph.is_repartition(&topic.name)).collect(),
             changelogs: graph.changelogs().map(|topic| settings.topic(&topic.name)).collect(),
             is_public: graph.changelogs().map(|topic| topic.visibility == Visibility::Public).collect(),
             dead_letters: settings.topic(&graph.dead_letters().name),
@@ -126,7 +126,8 @@ impl Epoch {
         if self.held.keys().any(|(held, at)| held == topic && *at == partition) {
             return Ok(());
         }
-        let forwarded_from = header(message, FORWARDED_FROM).and_then(Origin::parse);
+        let forwarded_from = header(message, FORWARDED_FROM).filter(|_| self.graph.is_repartition(topic));
+        let forwarded_from = forwarded_from.and_then(Origin::parse);
         if forwarded_from.as_ref().is_some_and(|origin| assigned.has_seen(topic, origin)) {
             assigned.advance(topic, offset + 1);
             self.progress.opened_at.get_or_insert_with(Stopwatch::start);

@@ -23,12 +23,15 @@ impl Graph {
             && topics.all(|topic| self.places_bytes(topic) <= MAX_PLACES_BYTES)
     }
 
+    /// Whether the service sends records on to itself through a topic.
+    pub fn is_repartition(&self, topic: &str) -> bool {
+        self.outputs().any(|output| output.name == topic && output.cleanup == Cleanup::Purged)
+    }
+
     /// The topics it sends on to.
     fn repartition_topics(&self, sub_topology: usize) -> impl Iterator<Item = &str> {
-        let is_repartition =
-            |name: &str| self.outputs().any(|topic| topic.name == name && topic.cleanup == Cleanup::Purged);
         let sinks = self.nodes_of(sub_topology).filter(|node| node.kind == NodeKind::Sink);
-        sinks.map(|node| &*node.label).filter(move |name| is_repartition(name))
+        sinks.map(|node| &*node.label).filter(|topic| self.is_repartition(topic))
     }
 
     /// What the reader of a repartition topic has to keep at most.

@@ -22,7 +22,14 @@ const SEEN: Store<Reading> = Store::new("seen");
 
 /// Which sub-topologies forward, in their order.
 fn forwarding(topology: Topology) -> Vec<bool> {
-    topology.build().expect("it can be run").describe().sub_topologies.iter().map(|part| part.forwards).collect()
+    topology
+        .build()
+        .expect("the topology is right")
+        .describe()
+        .sub_topologies
+        .iter()
+        .map(|part| part.forwards)
+        .collect()
 }
 
 fn room(reading: &Reading) -> String {

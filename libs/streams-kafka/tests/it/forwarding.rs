@@ -203,6 +203,13 @@ fn a_record_that_does_not_say_where_it_comes_from_is_taken() {
 }
 
 #[test]
+fn what_a_record_of_any_other_topic_says_of_its_origin_is_nothing_to_us() {
+    let rig = Rig::new(plain_sorter());
+    rig.write([1, 2, 4].map(|cents| rig.encoded("a", cents).header(FORWARDED_FROM, "amounts/0/1/0/0")));
+    assert_eq!(rig.sort_until(3), [1, 3, 7]);
+}
+
+#[test]
 fn the_records_of_a_topic_that_was_created_anew_are_not_held_for_repetitions() {
     let rig = Rig::new(plain_sorter());
     rig.write([1, 2, 4].map(|cents| rig.encoded("a", cents)));

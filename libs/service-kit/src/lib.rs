@@ -54,6 +54,10 @@
 //! [problem documents](http::Problem) that every error becomes, and the [trace](http::TraceContext) of the request, which
 //! is named in the log, in problem documents and in the `traceresponse` header, and travels on through the journal.
 //!
+//! What leaves Kafka leaves through a [sink](Context::sink), whose positions are kept where the records go. A task that needs
+//! something else, such as a database, [says](Context::awaiting) so on `/readyz`. [`failure_point`] lets tests end the
+//! process at a step of their choice.
+//!
 //! Logs go to standard error: text on a terminal, one JSON object per line everywhere else. Metrics are those of
 //! OpenTelemetry's global meter, which stands before anything else starts.
 

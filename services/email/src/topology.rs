@@ -1,9 +1,9 @@
 use service_kit::Counter;
 use shared_schemas::{
-    CUSTOMERS, CustomerLevel, EMAIL_OUTBOX, ORDERS, ORDERS_BRONZE, ORDERS_GOLD, ORDERS_PLATINUM, ORDERS_SILVER,
+    CUSTOMERS, CustomerLevel, EMAIL_OUTBOX, ORDERS, ORDERS_BRONZE, ORDERS_GOLD, ORDERS_PLATINUM, ORDERS_SILVER, Order,
     OrderState, PAYMENTS,
 };
-use streams::{Clock, JoinWindow, Joined, Store, Topology};
+use streams::{Clock, JoinWindow, Joined, Store, Stream, Topology};
 
 use crate::domain::{self, Addressed, Heard, Mailing, Waiting};
 use crate::options::Options;
@@ -25,19 +25,33 @@ pub const NO_CUSTOMER: &str = "the customer is unknown";
 /// has.
 pub fn topology(options: &Options) -> Topology {
     let topology = Topology::new("email");
-    let customers = topology.global_table(&CUSTOMERS);
+    let due = due(&topology, options);
+    let addressed = addressed(&topology, options, due);
+    addressed.clone().map(|order| domain::mail(order.value)).to(&EMAIL_OUTBOX);
+    addressed.flat_map(|order| domain::enriched(order.value)).route(
+        &[
+            (CustomerLevel::Platinum, &ORDERS_PLATINUM),
+            (CustomerLevel::Gold, &ORDERS_GOLD),
+            (CustomerLevel::Silver, &ORDERS_SILVER),
+            (CustomerLevel::Bronze, &ORDERS_BRONZE),
+        ],
+        |order| order.customer_level,
+    );
+    topology
+}
 
+/// The orders about which a mail is due, each once.
+fn due<'t>(topology: &'t Topology, options: &Options) -> Stream<'t, Order> {
     let failed = topology.stream(&ORDERS).filter(|order| order.state == OrderState::Failed);
     let validated = topology.stream(&ORDERS).filter(|order| order.state == OrderState::Validated);
     let payments = topology.stream(&PAYMENTS).rekey("by-order", |payment| payment.order_id.clone());
     let window = JoinWindow { within: options.payment_window, grace: options.grace };
     let joined = validated.outer_join("paid", payments, window);
 
-    let (lone_payments, joined) = joined.branch(|joined| matches!(joined.value, Joined::Right(_)));
-    lone_payments
-        .flat_map(|lone| if let Joined::Right(payment) = lone.value { Some(payment.clone()) } else { None })
+    joined
+        .clone()
+        .flat_map(|joined| if let Joined::Right(payment) = joined.value { Some(payment.clone()) } else { None })
         .to_dead_letters(|_| NO_ORDER);
-
     let paid = joined.flat_map(|joined| match joined.value {
         Joined::Both(order, payment) => Some(Heard::Paid(order.clone(), payment.clone())),
         Joined::Left(_) => {
@@ -46,28 +60,36 @@ pub fn topology(options: &Options) -> Topology {
         }
         Joined::Right(_) => None,
     });
-    let found = paid
-        .merge(failed.map(|order| Heard::Failed(order.value.clone())))
-        .process(&MAILINGS, |heard, mailings| {
-            let mut mailing = mailings.get(heard.key).unwrap_or_default();
-            let due = domain::hear(&mut mailing, heard.value, heard.timestamp);
-            mailings.put(heard.key, &mailing);
-            due
-        })
-        .process(&(customers.clone(), WAITING), |order, (customers, waiting)| {
-            let (order, due_at) = (order.value, order.timestamp);
-            let customer = customers.get(&order.customer_id.to_string());
-            if customer.is_none() {
-                waiting.put(&order.id, &Waiting::new(order, due_at));
-            }
-            customer.map(|customer| Addressed { order: order.clone(), customer, due_at })
-        });
 
-    let looked_up = topology
-        .timer(&WAITING, Clock::Wall, options.customer_wait / domain::LOOKUPS.unsigned_abs(), |it| {
-            Some(it.looked_up_at)
-        })
-        .process(&(customers, WAITING), |known, (customers, waiting)| {
+    // An order, a payment as late as it may be for it, and that in turn as late as it may come.
+    let kept = 2 * options.payment_window + options.grace;
+    topology
+        .timer(&MAILINGS, Clock::Stream, kept, |mailing| Some(mailing.heard_at))
+        .for_each(&MAILINGS, |old, mailings| mailings.delete(old.key));
+    paid.merge(failed.map(|order| Heard::Failed(order.value.clone()))).process(&MAILINGS, |heard, mailings| {
+        let mut mailing = mailings.get(heard.key).unwrap_or_default();
+        let due = domain::hear(&mut mailing, heard.value, heard.timestamp);
+        mailings.put(heard.key, &mailing);
+        due
+    })
+}
+
+/// The same orders with their customers, who are waited for.
+fn addressed<'t>(topology: &'t Topology, options: &Options, due: Stream<'t, Order>) -> Stream<'t, Addressed> {
+    let customers = topology.global_table(&CUSTOMERS);
+    let at_once = due.process(&(customers.clone(), WAITING), |order, (customers, waiting)| {
+        let (order, due_at) = (order.value, order.timestamp);
+        let customer = customers.get(&order.customer_id.to_string());
+        if customer.is_none() {
+            waiting.put(&order.id, &Waiting::new(order, due_at));
+        }
+        customer.map(|customer| Addressed { order: order.clone(), customer, due_at })
+    });
+
+    let interval = options.customer_wait / domain::LOOKUPS.unsigned_abs();
+    let looked_up = topology.timer(&WAITING, Clock::Wall, interval, |order| Some(order.looked_up_at)).process(
+        &(customers, WAITING),
+        |known, (customers, waiting)| {
             let Waiting { order, due_at, .. } = known.value;
             match (customers.get(&order.customer_id.to_string()), known.again(known.timestamp)) {
                 (Some(customer), _) => {
@@ -83,28 +105,10 @@ pub fn topology(options: &Options) -> Topology {
                     Some(Err(order.clone()))
                 }
             }
-        });
-    let (late, lost) = looked_up.branch(|order| order.value.is_ok());
-    lost.flat_map(|order| order.value.clone().err()).to_dead_letters(|_| NO_CUSTOMER);
-
-    let addressed = found.merge(late.flat_map(|order| order.value.clone().ok()));
-    addressed.clone().map(|order| domain::mail(order.value)).to(&EMAIL_OUTBOX);
-    addressed.flat_map(|order| domain::enriched(order.value)).route(
-        &[
-            (CustomerLevel::Platinum, &ORDERS_PLATINUM),
-            (CustomerLevel::Gold, &ORDERS_GOLD),
-            (CustomerLevel::Silver, &ORDERS_SILVER),
-            (CustomerLevel::Bronze, &ORDERS_BRONZE),
-        ],
-        |order| order.customer_level,
+        },
     );
-
-    // An order, a payment as late as it may be for it, and that in turn as late as it may come.
-    let kept = 2 * options.payment_window + options.grace;
-    topology
-        .timer(&MAILINGS, Clock::Stream, kept, |mailing| Some(mailing.heard_at))
-        .for_each(&MAILINGS, |old, mailings| mailings.delete(old.key));
-    topology
+    looked_up.clone().flat_map(|order| order.value.clone().err()).to_dead_letters(|_| NO_CUSTOMER);
+    at_once.merge(looked_up.flat_map(|order| order.value.clone().ok()))
 }
 
 #[cfg(test)]

@@ -11,9 +11,6 @@ use crate::{Topic, Tree, Violation};
 /// Writers outside the services: the warehouse is played by the seed tool.
 const OUTSIDE: [&str; 1] = ["warehouse"];
 
-/// Services that are still to come; the seed tool plays those whose records are needed already.
-const TO_COME: [&str; 1] = ["email"];
-
 /// Calls that write to a topic they are given, or say that the service will.
 const WRITES: [&str; 3] = ["append", "journals", "to"];
 
@@ -52,12 +49,9 @@ fn declared(tree: &Tree) -> Vec<Violation> {
         if tree.topics[..at].iter().any(|earlier| earlier.name == *name) {
             refuse(format!("{name} is declared twice"));
         }
-        if !tree.services().any(|service| service == writer) && !OUTSIDE.iter().chain(&TO_COME).any(|it| it == writer) {
+        if !tree.services().any(|service| service == writer) && !OUTSIDE.contains(&writer.as_str()) {
             refuse(format!("{name} is written by {writer}, which is no folder of services/"));
         }
-    }
-    for arrived in tree.services().filter(|service| TO_COME.contains(service)) {
-        refuse(format!("{arrived} has come; strike it from TO_COME in tidy/src/rules/topic_writers.rs"));
     }
     violations
 }
@@ -200,15 +194,14 @@ mod tests {
     }
 
     #[test]
-    fn twins_orphans_unlisted_topics_and_services_that_have_come_are_refused() {
-        let tree = Tree::of([CONTRACT, ("services/email/Cargo.toml", "")]);
+    fn twins_orphans_and_unlisted_topics_are_refused() {
+        let tree = Tree::of([CONTRACT]);
         let tree = tree.with_topics([("a", "warehouse"), ("a", "warehouse"), ("b", "nobody")]);
         assert_eq!(
             said(check, &tree),
             [
                 "shared-schemas/src/lib.rs:1: a is declared twice",
                 "shared-schemas/src/lib.rs:1: b is written by nobody, which is no folder of services/",
-                "shared-schemas/src/lib.rs:1: email has come; strike it from TO_COME in tidy/src/rules/topic_writers.rs",
                 "shared-schemas/src/orders.rs:2: ORDER_REQUESTS is missing in shared_schemas::topics(), so that nobody creates it",
             ]
         );

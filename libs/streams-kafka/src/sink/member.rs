@@ -196,6 +196,8 @@ impl Member {
             }
             self.forget();
             self.consumer.assign(&list)?;
+            // A partition that was paused before it was assigned anew still is.
+            self.consumer.resume(&list)?;
             self.reading = Some(Reading { generation, start });
         }
         Ok(())

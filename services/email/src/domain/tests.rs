@@ -43,7 +43,7 @@ fn due(payments: &[Payment]) -> Vec<bool> {
     let mut hear_of = |payment: &Payment| {
         hear(&mut mailing, &Heard::Paid(order(OrderState::Validated), payment.clone()), NOW).is_some()
     };
-    payments.iter().map(|payment| hear_of(payment)).collect()
+    payments.iter().map(hear_of).collect()
 }
 
 #[test]

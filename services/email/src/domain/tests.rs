@@ -40,10 +40,10 @@ fn customer() -> Customer {
 /// Which of these payments, in this sequence, makes the confirmation due.
 fn due(payments: &[Payment]) -> Vec<bool> {
     let mut mailing = Mailing::default();
-    let mut hear_of = |payment: &Payment| {
+    let hear_of = |payment: &Payment| {
         hear(&mut mailing, &Heard::Paid(order(OrderState::Validated), payment.clone()), NOW).is_some()
     };
-    payments.iter().map(|payment| hear_of(payment)).collect()
+    payments.iter().map(hear_of).collect()
 }
 
 #[test]

@@ -38,7 +38,8 @@ pub(crate) fn run(interrupt: &Interrupt, report: &mut Report) -> anyhow::Result<
     let shop = Shop { journal: runtime.block_on(journal(&stack))?, provider, runtime };
 
     idle(stack.part("email"), interrupt, report)?;
-    shop.pay(Pace::new(100, 5), "warm-up", interrupt)?;
+    // The broker's compiler is busy with its first thousands of transactions.
+    shop.pay(Pace::new(200, 30), "warm-up", interrupt)?;
     let latencies = shop.pay(Pace::new(100, 20), "paid", interrupt)?;
     report.add(Figure {
         what: "order and payment committed to mail at 100/s".to_string(),

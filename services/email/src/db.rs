@@ -3,11 +3,12 @@
 //! Every statement is about many mails at once, since each costs a flush of the server's log.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::time::Duration;
 
 use service_kit::{TopicPartition, failure_point};
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 /// The database of the service.
 #[derive(Clone, Debug)]
@@ -54,7 +55,9 @@ impl Db {
     /// # Errors
     /// The URL is none.
     pub fn new(url: &str, claimant: String, lease: Duration) -> sqlx::Result<Self> {
-        let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(PATIENCE).connect_lazy(url)?;
+        // Whoever forgets what was sent sends it again, so that this does not depend on the server's default.
+        let options = PgConnectOptions::from_str(url)?.options([("synchronous_commit", "on")]);
+        let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(PATIENCE).connect_lazy_with(options);
         Ok(Self { pool, claimant, lease })
     }
 

@@ -9,14 +9,14 @@ use test_kit::eventually;
 
 use crate::ecosystem::Ecosystem;
 
-const SERVICES: [&str; 6] = ["orders", "order-details", "fraud", "inventory", "payments", "customers"];
+const SERVICES: [&str; 7] = ["orders", "order-details", "fraud", "inventory", "payments", "customers", "email"];
 
 /// How long a service may take to notice what came, or did not.
 const NOTICED_WITHIN: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn services_wait_for_what_they_need_and_say_what_it_is() -> anyhow::Result<()> {
-    let infrastructure = ["postgres", "kafka", "registry", "topics", "schemas", "seed"];
+    let infrastructure = ["postgres", "kafka", "registry", "mailbox", "topics", "schemas", "seed"];
     let everything = infrastructure.into_iter().chain(SERVICES);
     let nothing = everything.fold(Stack::builder().single_instances(), |builder, part| builder.without(part));
     let ecosystem = Ecosystem::start(nothing).await?;

@@ -3,6 +3,7 @@
 //!
 //! - [`OrdersClient`] is a client of the orders service; one that repeats what was not acknowledged, as it is told to.
 //! - [`Gateway`] is any instance with an HTTP interface, such as one of payments or customers.
+//! - [`Mailbox`] is where customers find their mails.
 //! - [`Topics`] reads what the services have said to each other, with the schemas the registry has.
 //! - [`violations`] looks through all of it for what must never be.
 //! - [`Tap`] keeps what they have said to themselves, and [`disagreements`] holds all of it against a plain fold.
@@ -15,6 +16,7 @@ mod audit;
 mod client;
 mod fold;
 mod gateway;
+mod mailbox;
 mod readings;
 mod tap;
 mod topics;
@@ -24,6 +26,7 @@ pub use audit::{Log, violations};
 pub use client::{ANSWERED_WITHIN, Answer, NewOrder, OrderDocument, OrdersClient};
 pub use fold::{Heard, broken_promises, disagreements};
 pub use gateway::Gateway;
+pub use mailbox::{Mail, Mailbox};
 pub use readings::{Reading, Shown, wrong_answers};
 pub use tap::Tap;
 pub use topics::{Event, Topics};

@@ -1,10 +1,13 @@
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread;
+
 use anyhow::Context;
 use avro_codec::registry::Registry;
 use avro_codec::{AvroRecord, Schemas, Status};
 use local::Addresses;
 use serde_json::Value;
-use streams::{Timestamp, Topic, subject};
-use test_kit::{Broker, RawRecord};
+use streams::{DEFAULT_PARTITIONS, Timestamp, Topic, subject};
+use test_kit::{Broker, RawRecord, unique};
 
 use crate::ANSWERED_WITHIN;
 
@@ -93,6 +96,26 @@ impl Topics {
     /// If the topic cannot be read.
     pub fn dead_letters(&self, service: &str) -> anyhow::Result<Vec<RawRecord>> {
         self.broker.read_all(&format!("{service}-dead-letters"))
+    }
+
+    /// Numbers that nobody else uses. Whatever they are the ids of, each topic has it in one partition: what is said of one
+    /// of them later is heard later.
+    ///
+    /// # Errors
+    /// If the broker, which knows the partitions, does not tell.
+    pub fn numbers_of_one_partition(&self) -> anyhow::Result<Vec<i64>> {
+        const TRIED: i64 = 100;
+        static NEXT: AtomicI64 = AtomicI64::new(5_000_000_000);
+        let first = NEXT.fetch_add(TRIED, Ordering::Relaxed);
+        let topic = unique("numbers");
+        // Away from the runtime of the test, in which none may be dropped, as this does.
+        let created =
+            thread::scope(|scope| scope.spawn(|| self.broker.create_topic(&topic, DEFAULT_PARTITIONS, &[])).join());
+        created.map_err(|_| anyhow::anyhow!("the creation of {topic} panicked"))??;
+        let tried = (first..first + TRIED).map(|number| RawRecord::new(number.to_string(), ""));
+        let written = self.broker.write(&topic, tried)?;
+        let numbers = (first..).zip(&written).filter(|(_, record)| record.partition == written[0].partition);
+        Ok(numbers.map(|(number, _)| number).collect())
     }
 
     /// The broker, to write what no service would.

@@ -1,10 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::Context;
-use e2e::NewOrder;
+use e2e::{Mailbox, NewOrder};
 use local::Stack;
-use serde_json::Value;
 use shared_schemas::{CUSTOMERS, Customer, CustomerLevel, EMAIL_OUTBOX, PAYMENTS, Payment};
 use streams::Timestamp;
 use test_kit::eventually;
@@ -48,7 +46,7 @@ async fn everybody_has_one_mail_about_each_order_though_email_is_killed_again_an
     // One who does not repeat an order may have placed it all the same.
     let journaled: BTreeSet<String> = ecosystem.log().await?.requested.into_iter().collect();
     let journaled = journaled.len();
-    let mailbox = ecosystem.stack.addresses().mailbox_url;
+    let mailbox = Mailbox::of(&ecosystem.stack.addresses())?;
     let ids = eventually("there is mail about every order", MAILED_WITHIN, async || {
         Some(message_ids(&mailbox).await.ok()?).filter(|ids| ids.len() >= journaled)
     })
@@ -61,13 +59,10 @@ async fn everybody_has_one_mail_about_each_order_though_email_is_killed_again_an
 }
 
 /// How often each mail arrived.
-async fn message_ids(mailbox: &str) -> anyhow::Result<BTreeMap<String, usize>> {
-    let answer = reqwest::get(format!("{mailbox}/api/user/{ADDRESS}/messages")).await?;
-    let messages: Vec<Value> = answer.error_for_status()?.json().await?;
+async fn message_ids(mailbox: &Mailbox) -> anyhow::Result<BTreeMap<String, usize>> {
     let mut ids = BTreeMap::new();
-    for message in messages {
-        let id = message["Message-ID"].as_str().context("a mail has an id")?;
-        *ids.entry(id.to_string()).or_default() += 1;
+    for mail in mailbox.mails(ADDRESS).await? {
+        *ids.entry(mail.message_id).or_default() += 1;
     }
     Ok(ids)
 }

@@ -3,6 +3,7 @@
 mod checks;
 mod customers;
 mod instances;
+mod mail;
 mod orders;
 mod payments;
 mod seed;
@@ -10,7 +11,7 @@ mod traces;
 
 use std::sync::OnceLock;
 
-use e2e::{ANSWERED_WITHIN, Gateway, OrdersClient, Topics};
+use e2e::{ANSWERED_WITHIN, Gateway, Mailbox, OrdersClient, Topics};
 use local::{Addresses, Stack};
 
 /// The running ecosystem, as one test sees it.
@@ -22,6 +23,7 @@ struct Ecosystem {
     /// The instances of the others that have an HTTP interface.
     payments: Vec<Gateway>,
     customers: Vec<Gateway>,
+    mailbox: Mailbox,
     topics: Topics,
 }
 
@@ -35,6 +37,7 @@ fn ecosystem() -> anyhow::Result<Ecosystem> {
         instances: urls.iter().map(|url| OrdersClient::new(url)).collect::<Result<_, _>>()?,
         payments: Gateway::instances(&addresses, "payments")?,
         customers: Gateway::instances(&addresses, "customers")?,
+        mailbox: Mailbox::of(&addresses)?,
         topics: Topics::of(&addresses)?,
     })
 }

@@ -2,7 +2,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::Context;
-use e2e::{Gateway, NewOrder, OrderDocument, OrdersClient, Topics};
+use e2e::{Gateway, Mailbox, NewOrder, OrderDocument, OrdersClient, Topics};
 use local::{Builder, Part, Stack};
 use reqwest::StatusCode;
 use shared_schemas::{
@@ -19,6 +19,7 @@ pub struct Ecosystem {
     pub orders: OrdersClient,
     pub payments: Gateway,
     pub customers: Gateway,
+    pub mailbox: Mailbox,
     pub topics: Topics,
 }
 
@@ -74,6 +75,7 @@ impl Ecosystem {
             orders: OrdersClient::new(&url)?,
             payments: gateway("payments")?,
             customers: gateway("customers")?,
+            mailbox: Mailbox::of(&addresses)?,
             topics: Topics::of(&addresses)?,
         })
     }

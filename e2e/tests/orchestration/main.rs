@@ -7,9 +7,11 @@
 mod changing_customers;
 mod ecosystem;
 mod expiry;
+mod mailing;
 mod paying;
 mod repeating;
 mod restarting;
+mod shop;
 mod spending;
 mod stock;
 mod validating;

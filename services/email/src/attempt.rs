@@ -18,6 +18,8 @@ pub struct Mail {
     due: MailDue,
     taken_at: Timestamp,
     pauses: ExponentialBackoff,
+    /// How often in a row the provider has said that it has the key.
+    conflicts: usize,
 }
 
 /// What an attempt needs besides the mail.
@@ -53,12 +55,15 @@ static RETRIED: Counter = Counter::new("email_mails_retried", "Attempts that fai
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A provider that says so often that it has a key has the mail: an attempt that was going on would have ended meanwhile,
+/// with an answer of its own to repeat.
+const ENOUGH_CONFLICTS: usize = 6;
 
 impl Mail {
     pub fn new(record: SinkRecord, due: MailDue, now: Timestamp) -> Self {
         let pauses = ExponentialBuilder::default().with_min_delay(SHORTEST_PAUSE).with_max_delay(LONGEST_PAUSE);
         let pauses = pauses.with_jitter().without_max_times().build();
-        Self { record, due, taken_at: now, pauses }
+        Self { record, due, taken_at: now, pauses, conflicts: 0 }
     }
 
     /// Where it stands in the outbox.
@@ -72,16 +77,23 @@ impl Attempt {
     pub async fn send(self, mut mail: Box<Mail>) -> anyhow::Result<Attempted> {
         let outcome = self.transport.send(&mail.due).await;
         failure_point("after-send");
+        mail.conflicts = if let Outcome::Known(_) = outcome { mail.conflicts + 1 } else { 0 };
+        let outcome = match outcome {
+            Outcome::Known(_) if mail.conflicts >= ENOUGH_CONFLICTS => Outcome::Sent,
+            Outcome::Known(cause) => Outcome::Passing { cause, after: None },
+            other => other,
+        };
         let cause = match outcome {
             Outcome::Sent => {
                 SENT.add(1);
                 return Ok(Attempted::Finished(Finished { entry: mail.entry(), end: Some(End::Sent) }));
             }
-            Outcome::Lasting(cause) => cause,
+            Outcome::Lasting(cause) | Outcome::Known(cause) => cause,
             Outcome::Passing { cause, after } => {
                 if (self.clock)() < mail.taken_at + self.retry_for {
                     let pause = mail.pauses.next().unwrap_or(LONGEST_PAUSE);
-                    let after = after.map_or(pause, |after| after.max(pause));
+                    // Whatever the other side says: the time for this mail has an end.
+                    let after = after.map_or(pause, |after| after.max(pause)).min(self.retry_for);
                     RETRIED.add(1);
                     tracing::info!(mail = mail.due.idempotency_key, cause, ?after, "a mail is tried again");
                     return Ok(Attempted::Again { mail, after });

@@ -8,6 +8,8 @@ use streams::{AvroRecord, Timestamp};
 pub enum Heard {
     /// It is validated, and this is a payment for it.
     Paid(Order, Payment),
+    /// It is validated and costs nothing.
+    Free(Order),
     Failed(Order),
 }
 
@@ -73,10 +75,10 @@ impl AvroRecord for Waiting {
 
 /// Takes note of what is heard of an order, and says whether its customer is to be told now: once per order, as soon as the
 /// payments in the order's currency come to its price, or it failed. A payment that is heard of twice counts once; one of
-/// nothing, or less, does not count.
+/// nothing, or less, does not count. What costs nothing need not be paid.
 pub fn hear(mailing: &mut Mailing, heard: &Heard, at: Timestamp) -> Option<Order> {
     let (order, is_due) = match heard {
-        Heard::Failed(order) => (order, true),
+        Heard::Failed(order) | Heard::Free(order) => (order, true),
         Heard::Paid(order, payment) => {
             let is_fit = payment.currency == order.currency && payment.amount_minor > 0;
             if is_fit && !mailing.is_mailed && !mailing.payments.contains(&payment.id) {
@@ -149,7 +151,8 @@ fn items(order: &Order) -> String {
     format!("  {quantity} x {product} at {each} {currency}, {all} {currency} in all\n")
 }
 
-fn price_minor(order: &Order) -> i64 {
+/// What an order costs, in the currency's minor unit.
+pub fn price_minor(order: &Order) -> i64 {
     order.price_minor.saturating_mul(order.quantity.into())
 }
 

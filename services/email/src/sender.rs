@@ -30,6 +30,8 @@ const DATABASE: &str = "database";
 const MAX_OPEN: usize = 2000;
 /// Between two questions for a mail that somebody else is sending.
 const TAKEN_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the database may take for anything it is asked.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(10);
 /// Before the database is tried again.
 const DATABASE_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two removals of old mails.
@@ -126,11 +128,12 @@ impl Sender {
         }
         match self.event().await? {
             Event::Sink(SinkEvent::Assigned(partitions)) => {
+                // These first: whatever fails from here on, the sink has forgotten the partitions of before.
+                self.partitions = partitions;
+                self.is_begun = false;
                 self.abandon().await?;
                 self.finish().await?;
                 self.prefixes.clear();
-                self.partitions = partitions;
-                self.is_begun = false;
             }
             Event::Sink(SinkEvent::Records(records)) => records.into_iter().for_each(|record| self.take(record)),
             Event::Due(mail) => self.due.push_back(mail),
@@ -140,7 +143,7 @@ impl Sender {
                     self.note(attempted)?;
                 }
             }
-            Event::Forget => drop(self.db.forget(FORGET_AFTER).await?),
+            Event::Forget => drop(in_time(self.db.forget(FORGET_AFTER)).await?),
         }
         self.claim().await?;
         self.finish().await
@@ -148,10 +151,10 @@ impl Sender {
 
     /// Has the partitions read from where they are done.
     async fn begin(&mut self) -> Result<(), Trouble> {
-        self.db.migrate().await?;
+        in_time(self.db.migrate()).await?;
         // Otherwise they would be sent again.
         self.mark().await?;
-        let positions = self.db.positions(&self.partitions).await?;
+        let positions = in_time(self.db.positions(&self.partitions)).await?;
         if !self.partitions.is_empty() {
             self.sink.start_at(positions);
         }
@@ -202,7 +205,7 @@ impl Sender {
                 return Ok(());
             }
             let entries: Vec<Entry> = mails.iter().map(|mail| mail.entry()).collect();
-            let claims = self.db.claim(&entries).await?;
+            let claims = in_time(self.db.claim(&entries)).await?;
             for ((mail, entry), claim) in mails.into_iter().zip(entries).zip(claims) {
                 match claim {
                     Claim::Ours => {
@@ -238,7 +241,7 @@ impl Sender {
             }
         }
         if !positions.is_empty() {
-            self.db.advance(&positions.into_iter().collect::<Vec<_>>()).await?;
+            in_time(self.db.advance(&positions.into_iter().collect::<Vec<_>>())).await?;
         }
         Ok(())
     }
@@ -247,7 +250,7 @@ impl Sender {
         let ends = self.finished.iter().filter_map(|finished| Some((finished.entry.key.clone(), finished.end?)));
         let ends: Vec<_> = ends.collect();
         if !ends.is_empty() {
-            self.db.finish(&ends).await?;
+            in_time(self.db.finish(&ends)).await?;
         }
         Ok(())
     }
@@ -293,6 +296,11 @@ impl Sender {
             Err(Trouble::Fatal(error)) => Err(error),
         }
     }
+}
+
+/// A database that stands still is as good as away: a statement waits for its answer without end.
+async fn in_time<T>(asked: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    tokio::time::timeout(DATABASE_PATIENCE, asked).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 impl From<sqlx::Error> for Trouble {

@@ -17,6 +17,9 @@ pub const WAITING: Store<Waiting> = Store::new("waiting");
 /// Nobody has to pay: an order without a payment is no fault.
 static UNPAID: Counter = Counter::new("email_unpaid_orders", "Validated orders that nobody paid for in time");
 
+static UNDERPAID: Counter =
+    Counter::new("email_underpaid_orders", "Validated orders whose payments did not come to their price in time");
+
 /// Why a record is given up.
 pub const NO_ORDER: &str = "no validated order within the payment window";
 pub const NO_CUSTOMER: &str = "the customer is unknown";
@@ -44,6 +47,8 @@ pub fn topology(options: &Options) -> Topology {
 fn due<'t>(topology: &'t Topology, options: &Options) -> Stream<'t, Order> {
     let failed = topology.stream(&ORDERS).filter(|order| order.state == OrderState::Failed);
     let validated = topology.stream(&ORDERS).filter(|order| order.state == OrderState::Validated);
+    let free = validated.clone().filter(|order| domain::price_minor(order.value) == 0);
+    let validated = validated.filter(|order| domain::price_minor(order.value) != 0);
     let payments = topology.stream(&PAYMENTS).rekey("by-order", |payment| payment.order_id.clone());
     let window = JoinWindow { within: options.payment_window, grace: options.grace };
     let joined = validated.outer_join("paid", payments, window);
@@ -63,10 +68,18 @@ fn due<'t>(topology: &'t Topology, options: &Options) -> Stream<'t, Order> {
 
     // An order, a payment as late as it may be for it, and that in turn as late as it may come.
     let kept = 2 * options.payment_window + options.grace;
-    topology
-        .timer(&MAILINGS, Clock::Stream, kept, |mailing| Some(mailing.heard_at))
-        .for_each(&MAILINGS, |old, mailings| mailings.delete(old.key));
-    paid.merge(failed.map(|order| Heard::Failed(order.value.clone()))).process(&MAILINGS, |heard, mailings| {
+    topology.timer(&MAILINGS, Clock::Stream, kept, |mailing| Some(mailing.heard_at)).for_each(
+        &MAILINGS,
+        |old, mailings| {
+            if !old.value.is_mailed {
+                UNDERPAID.add(1);
+            }
+            mailings.delete(old.key);
+        },
+    );
+    let told = failed.map(|order| Heard::Failed(order.value.clone()));
+    let free = free.map(|order| Heard::Free(order.value.clone()));
+    paid.merge(told).merge(free).process(&MAILINGS, |heard, mailings| {
         let mut mailing = mailings.get(heard.key).unwrap_or_default();
         let due = domain::hear(&mut mailing, heard.value, heard.timestamp);
         mailings.put(heard.key, &mailing);

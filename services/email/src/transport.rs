@@ -23,6 +23,8 @@ pub enum Outcome {
     Sent,
     /// It may be taken later, after this time if the other side says one.
     Passing { cause: String, after: Option<Duration> },
+    /// The provider has its key already: it was taken before, or an earlier attempt at it is still going on.
+    Known(String),
     /// It will never be taken.
     Lasting(String),
 }

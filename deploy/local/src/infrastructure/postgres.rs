@@ -23,8 +23,8 @@ pub(crate) const DATABASES_OF_SERVICES: &[&str] = &["email"];
 
 /// PostgreSQL on TCP only, which any local account may enter without a password.
 ///
-/// What survives a crash of the machine is of no interest here, so that nothing is synced; a `kill -9` of the server
-/// loses nothing by that. Shared memory is kept in the data directory, so that it goes with it.
+/// What survives a crash of the machine is of no interest here, so that nothing is synced. A `kill -9` of the server can
+/// lose the last commits of whoever does not ask for `synchronous_commit`. Shared memory is kept in the data directory, so that it goes with it.
 pub(crate) fn launch(site: &Site) -> Result<Launch> {
     let binaries = binaries(site)?;
     let data = site.part_directory("postgres")?.join("data");

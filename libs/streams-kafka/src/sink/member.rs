@@ -9,7 +9,7 @@ use avro_codec::{SchemaId, Status as SchemaStatus};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Message};
 use tokio::sync::mpsc::error::TrySendError;
@@ -231,6 +231,7 @@ impl Member {
     /// Goes on with the partitions whose schema is known by now.
     fn await_schemas(&mut self) -> Result<(), StreamsError> {
         self.pause_held()?;
+        self.held.values().for_each(|(_, id)| (self.world.resolve)(*id));
         let is_known =
             |(_, id): &(i64, SchemaId)| !matches!(self.world.schemas.status_of(*id), SchemaStatus::Unresolved(_));
         let known: Vec<_> = self
@@ -244,7 +245,9 @@ impl Member {
             let mut list = TopicPartitionList::new();
             let name = self.on_broker(&partition);
             list.add_partition_offset(&name, partition.partition, Offset::Offset(from))?;
-            self.consumer.seek_partitions(list.clone(), SEEK_TIMEOUT)?;
+            // A partition that cannot be moved would silently skip records.
+            let moved = self.consumer.seek_partitions(list.clone(), SEEK_TIMEOUT)?;
+            moved.elements().iter().try_for_each(TopicPartitionListElem::error)?;
             if !self.is_paused {
                 self.consumer.resume(&list)?;
             }

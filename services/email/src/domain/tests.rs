@@ -80,6 +80,14 @@ fn amounts_at_the_end_of_their_range_do_no_harm() {
 }
 
 #[test]
+fn an_order_that_costs_nothing_need_not_be_paid() {
+    let free = Order { price_minor: 0, ..order(OrderState::Validated) };
+    let mut mailing = Mailing::default();
+    assert_eq!(hear(&mut mailing, &Heard::Free(free.clone()), NOW), Some(free.clone()));
+    assert_eq!(hear(&mut mailing, &Heard::Free(free), NOW), None, "once");
+}
+
+#[test]
 fn a_failed_order_is_told_once_and_without_a_payment() {
     let mut mailing = Mailing::default();
     assert!(hear(&mut mailing, &Heard::Failed(order(OrderState::Failed)), NOW).is_some());

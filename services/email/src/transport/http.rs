@@ -2,7 +2,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use anyhow::Context;
-use reqwest::header::RETRY_AFTER;
+use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::Serialize;
@@ -16,7 +16,7 @@ use crate::options::Options;
 pub struct Provider {
     client: Client,
     url: Url,
-    token: Option<String>,
+    token: Option<HeaderValue>,
     from: String,
 }
 
@@ -39,7 +39,10 @@ impl Provider {
     pub fn new(options: &Options) -> anyhow::Result<Self> {
         let url = options.provider_url.parse().with_context(|| format!("--provider-url {}", options.provider_url))?;
         let client = Client::builder().timeout(options.send_timeout).redirect(Policy::none()).build()?;
-        Ok(Self { client, url, token: options.provider_token.clone(), from: options.mail_from.clone() })
+        let token =
+            options.provider_token.as_ref().map(|token| HeaderValue::try_from(format!("Bearer {}", token.trim())));
+        let token = token.transpose().context("--provider-token")?;
+        Ok(Self { client, url, token, from: options.mail_from.clone() })
     }
 
     pub async fn send(&self, mail: &MailDue) -> Outcome {
@@ -48,11 +51,10 @@ impl Provider {
         let mut request =
             self.client.post(self.url.clone()).header("Idempotency-Key", &mail.idempotency_key).json(&body);
         if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
+            request = request.header(AUTHORIZATION, token);
         }
         match request.send().await {
             Ok(response) => outcome(response).await,
-            Err(error) if error.is_builder() => Outcome::Lasting(with_causes(&error)),
             Err(error) => Outcome::Passing { cause: with_causes(&error), after: None },
         }
     }
@@ -61,8 +63,7 @@ impl Provider {
 async fn outcome(response: Response) -> Outcome {
     const MOST_TEXT: usize = 200;
     let status = response.status();
-    // A conflict is about the key: the provider has the mail already.
-    if status.is_success() || status == StatusCode::CONFLICT {
+    if status.is_success() {
         return Outcome::Sent;
     }
     let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -71,6 +72,7 @@ async fn outcome(response: Response) -> Outcome {
     match status {
         // These are about us, not about the mail.
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::Passing { cause, after: None },
+        StatusCode::CONFLICT => Outcome::Known(cause),
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
             Outcome::Passing { cause, after: after.map(Duration::from_secs) }
         }

@@ -16,6 +16,7 @@ use crate::options::Options;
 pub struct Server {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
+    timeout: Duration,
 }
 
 impl Server {
@@ -25,7 +26,7 @@ impl Server {
         // The pool looks after idle connections; it does so seldom, and a server may hang up first.
         let pool = PoolConfig::new().max_size(u32::try_from(options.send_concurrency)?);
         let transport = builder.timeout(Some(options.send_timeout)).pool_config(pool).build();
-        Ok(Self { transport, from })
+        Ok(Self { transport, from, timeout: options.send_timeout })
     }
 
     pub async fn send(&self, mail: &MailDue) -> Outcome {
@@ -33,21 +34,18 @@ impl Server {
             Ok(message) => message,
             Err(error) => return Outcome::Lasting(format!("it makes no mail: {error:#}")),
         };
-        match self.transport.send(message).await {
-            Ok(_) => Outcome::Sent,
-            Err(error) => {
-                let cause = format!("the mail server: {error}");
-                // 53x is about us, not about the mail (RFC 4954).
-                let is_about_us = error.status().is_some_and(|code| code.to_string().starts_with("53"));
-                let is_refused =
-                    error.status().is_some_and(|code| code.severity == Severity::PermanentNegativeCompletion);
-                if is_refused && !is_about_us || error.is_client() {
-                    Outcome::Lasting(cause)
-                } else {
-                    Outcome::Passing { cause, after: None }
-                }
-            }
-        }
+        // The time-out of the library is for connecting alone.
+        let sent = tokio::time::timeout(self.timeout, self.transport.send(message)).await;
+        let Ok(sent) = sent else { return passing("the mail server did not answer in time".to_string()) };
+        let Err(error) = sent else { return Outcome::Sent };
+        let cause = format!("the mail server: {error}");
+        let is_refused = error.status().is_some_and(|code| {
+            // 53x is about us, not about the mail (RFC 4954).
+            let is_about_us = code.to_string().starts_with("53");
+            code.severity == Severity::PermanentNegativeCompletion && !is_about_us
+        });
+        // What the server cannot do (TLS, authentication) is about us, too.
+        if is_refused { Outcome::Lasting(cause) } else { passing(cause) }
     }
 
     /// The same bytes at every repetition.
@@ -62,6 +60,10 @@ impl Server {
             .subject(mail.subject.clone())
             .body(mail.text.clone())?)
     }
+}
+
+fn passing(cause: String) -> Outcome {
+    Outcome::Passing { cause, after: None }
 }
 
 /// The `Message-ID` (RFC 5322, section 3.6.4) of the mail with this key.

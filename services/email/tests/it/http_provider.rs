@@ -59,11 +59,33 @@ async fn a_mail_is_taken_with_its_key_sender_recipient_subject_and_text() -> any
 }
 
 #[tokio::test]
-async fn a_conflict_says_that_the_provider_has_the_mail() -> anyhow::Result<()> {
-    let server = provider("a/confirmation", ResponseTemplate::new(409), 500).await;
+async fn a_conflict_with_an_attempt_that_is_still_going_on_is_asked_about_again() -> anyhow::Result<()> {
+    let server = provider("a/confirmation", ResponseTemplate::new(409), 202).await;
     let sender = Sender::to_provider(&url(&server), &[])?.started()?;
     sender.write(&[mail("a/confirmation")])?;
-    assert_eq!(await_state(&sender, "a/confirmation", "sent").await, 1);
+    assert_eq!(await_state(&sender, "a/confirmation", "sent").await, 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_provider_that_goes_on_saying_that_it_has_the_key_has_the_mail() -> anyhow::Result<()> {
+    let server = provider("a/confirmation", ResponseTemplate::new(409), 409).await;
+    let sender = Sender::to_provider(&url(&server), &[])?.started()?;
+    sender.write(&[mail("a/confirmation")])?;
+    assert_eq!(await_state(&sender, "a/confirmation", "sent").await, 6);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_provider_that_says_to_come_again_in_a_thousand_years_is_asked_for_as_long_as_the_mail_has()
+-> anyhow::Result<()> {
+    let never = ResponseTemplate::new(429).insert_header("Retry-After", "31536000000");
+    let server = provider("a/confirmation", never, 429).await;
+    let sender = Sender::to_provider(&url(&server), &[("RETRY_FOR_MS", "2000")])?.started()?;
+    sender.write(&mails("b", 1))?;
+    let refused = sender.write(&[mail("a/confirmation")])?.remove(0);
+    sender.service.assert_dead_letters(&[(EMAIL_OUTBOX.name(), refused, "tried for 2 s")]).await;
+    assert_eq!(await_state(&sender, "a/confirmation", "dead").await, 2);
     Ok(())
 }
 

@@ -4,6 +4,9 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
+/// No answer.
+pub const SILENCE: &str = "";
+
 /// A mail server (RFC 5321, as much of it as a client needs) that keeps what it is given.
 #[derive(Clone, Debug, Default)]
 pub struct Mailbox {
@@ -28,7 +31,7 @@ impl Mailbox {
         Ok(url)
     }
 
-    /// Answers the next recipient with this.
+    /// Answers the next recipient with this; with nothing at all, if it is [`SILENCE`].
     pub fn refuse_next(&self, answer: &'static str) {
         self.refusals.lock().unwrap().push(answer);
     }
@@ -69,6 +72,9 @@ impl Mailbox {
                 "QUIT" => "221 bye",
                 _ => "250 OK",
             };
+            if answer == SILENCE {
+                std::future::pending::<()>().await;
+            }
             writer.write_all(format!("{answer}\r\n").as_bytes()).await?;
         }
         Ok(())

@@ -4,7 +4,7 @@ use shared_schemas::{EMAIL_OUTBOX, MailDue};
 use test_kit::eventually;
 
 use crate::harness::{DEADLINE, Sender, mail, mails};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, SILENCE};
 
 async fn await_mails(mailbox: &Mailbox, count: usize) -> Vec<String> {
     eventually(&format!("{count} mails are there"), DEADLINE, async || {
@@ -36,6 +36,30 @@ async fn a_server_that_is_busy_is_asked_again_with_the_same_message_id() -> anyh
     sender.await_done().await?;
     assert_eq!(sender.remembered("a/confirmation").await?, Some(("sent".to_string(), 2)));
     assert_eq!(mailbox.mails().len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_in_time_is_asked_again_and_the_others_go_on() -> anyhow::Result<()> {
+    let mailbox = Mailbox::default();
+    let settings = [("SEND_TIMEOUT_MS", "1000"), ("SEND_CONCURRENCY", "1")];
+    let sender = Sender::to_server(&mailbox.listening().await?, &settings)?.started()?;
+    mailbox.refuse_next(SILENCE);
+    sender.write(&mails("a", 3))?;
+    await_mails(&mailbox, 3).await;
+    sender.await_done().await?;
+    assert_eq!(mailbox.message_ids().len(), 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_the_server_says_of_us_is_not_held_against_the_mail() -> anyhow::Result<()> {
+    let mailbox = Mailbox::default();
+    let sender = Sender::to_server(&mailbox.listening().await?, &[])?.started()?;
+    mailbox.refuse_next("530 authentication required");
+    sender.write(&[mail("a/confirmation")])?;
+    sender.await_done().await?;
+    assert_eq!(sender.remembered("a/confirmation").await?, Some(("sent".to_string(), 2)));
     Ok(())
 }
 

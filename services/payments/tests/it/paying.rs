@@ -99,7 +99,9 @@ async fn who_does_not_want_to_wait_is_told_where_the_payment_will_be() -> anyhow
     let no_time = HTTP.post(payments.service.url() + "/v1/payments?timeout=0").json(&payment(&patient));
     for (id, request) in [(hasty, asynchronous), (patient, no_time)] {
         let response = request.send().await?;
-        assert_eq!(response.status(), 202);
+        // Without time it is 202 as well, unless the decision was there when the journal answered.
+        let is_decided = response.status() == 201 && response.url().query() == Some("timeout=0");
+        assert!(response.status() == 202 || is_decided, "{}", response.status());
         assert_eq!(response.headers()["location"], format!("/v1/payments/{id}"));
         assert_eq!(answer(payments.get(&id).await?, 200).await?["id"], id);
     }

@@ -83,7 +83,7 @@ fn orders_by(ecosystem: &Ecosystem, (customer_id, _): (i64, &str)) -> anyhow::Re
 }
 
 /// Places an order, waits for its verdict, and pays for it under its id.
-async fn order_and_pay(ecosystem: &Ecosystem, order: &NewOrder, verdict: &str, amount: i32) -> anyhow::Result<()> {
+pub async fn order_and_pay(ecosystem: &Ecosystem, order: &NewOrder, verdict: &str, amount: i32) -> anyhow::Result<()> {
     ecosystem.orders.place(order).await?;
     assert_eq!(ecosystem.orders.verdict(&order.id).await?.state, verdict);
     let payment = json!({"id": order.id, "orderId": order.id, "amount": amount});
@@ -93,7 +93,7 @@ async fn order_and_pay(ecosystem: &Ecosystem, order: &NewOrder, verdict: &str, a
 }
 
 /// The mails of a customer, as soon as there are any.
-async fn mails(ecosystem: &Ecosystem, (_, address): (i64, &str)) -> Vec<Mail> {
+pub async fn mails(ecosystem: &Ecosystem, (_, address): (i64, &str)) -> Vec<Mail> {
     eventually(&format!("{address} has mail"), PATIENCE, async || {
         ecosystem.mailbox.mails(address).await.ok().filter(|mails| !mails.is_empty())
     })
@@ -106,6 +106,6 @@ async fn due(ecosystem: &Ecosystem, order: &NewOrder) -> anyhow::Result<Vec<Mail
     Ok(mails.into_iter().filter(|mail| mail.order_id == order.id).map(|mail| mail.kind).collect())
 }
 
-fn subjects(mails: &[Mail]) -> Vec<&str> {
+pub fn subjects(mails: &[Mail]) -> Vec<&str> {
     mails.iter().map(|mail| mail.subject.as_str()).collect()
 }

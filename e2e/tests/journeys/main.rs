@@ -3,6 +3,7 @@
 mod checks;
 mod customers;
 mod instances;
+mod levels;
 mod mail;
 mod orders;
 mod payments;

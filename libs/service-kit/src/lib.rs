@@ -57,7 +57,7 @@
 //! A [`Gateway`] journals commands and answers with the decisions on them; [`View::read`] is the blocking read.
 //!
 //! What leaves Kafka leaves through a [sink](Context::sink), whose positions are kept where the records go. A task that needs
-//! something else, such as a database, [says](Context::awaiting) so on `/readyz`. [`failure_point`] lets tests end the
+//! something else, such as a database, [says](Context::awaiting) so on `/readyz`. [`failure_point`](failure_point()) lets tests end the
 //! process at a step of their choice.
 //!
 //! Logs go to standard error: text on a terminal, one JSON object per line everywhere else. Metrics are those of

@@ -11,7 +11,7 @@ pub struct Options {
     #[arg(value_parser = milliseconds)]
     pub payment_window: Duration,
 
-    /// Milliseconds for which a window that is over still takes what is late, in event time
+    /// Milliseconds for which a window that is over still takes what is late, in event time; longer than the longest outage
     #[arg(long = "grace-ms", env = "GRACE_MS", default_value = "86400000", value_name = "MS")]
     #[arg(value_parser = milliseconds)]
     pub grace: Duration,

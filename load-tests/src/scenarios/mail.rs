@@ -33,7 +33,7 @@ pub(crate) fn run(interrupt: &Interrupt, report: &mut Report) -> anyhow::Result<
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let provider = Arc::new(Provider::default());
     let url = runtime.block_on(provider.clone().listening())?;
-    let builder = Stack::builder().only(["email"]).interrupt(interrupt.clone());
+    let builder = Stack::builder().only(["email", "seed-customers"]).interrupt(interrupt.clone());
     let stack = builder.env("email", "TRANSPORT", "http").env("email", "PROVIDER_URL", url).start()?;
     let shop = Shop { journal: runtime.block_on(journal(&stack))?, provider, runtime };
 

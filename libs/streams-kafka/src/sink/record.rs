@@ -40,6 +40,11 @@ impl SinkRecord {
         self.message.offset()
     }
 
+    /// How many bytes its key and value have.
+    pub fn size(&self) -> usize {
+        self.message.key().map_or(0, <[u8]>::len) + self.message.payload().map_or(0, <[u8]>::len)
+    }
+
     /// Its event time.
     pub fn timestamp(&self) -> Timestamp {
         Timestamp(self.message.timestamp().to_millis().unwrap_or(0))

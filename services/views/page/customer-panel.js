@@ -20,7 +20,9 @@ export function showCustomer(panel, id) {
   };
   panel.show(element("p", { class: "muted" }, "Loading…"));
   ask();
-  const stop = listen(({ orders }) => orders.some(({ customerId }) => String(customerId) === id) && ask());
+  const stop = listen(({ orders, isAnew }) => {
+    if (isAnew || orders.some(({ customerId }) => String(customerId) === id)) ask();
+  });
   return () => {
     stop();
     leaving.abort();

@@ -54,6 +54,15 @@ export function keyedList(parent, keyOf, make, update) {
   };
 }
 
+/** Gives `parent` other children; the focus stays on what has the same id, or goes to `fallback()`. */
+export function replace(parent, children, fallback) {
+  const focused = parent.contains(document.activeElement) ? document.activeElement : null;
+  parent.replaceChildren(...children.flat().filter(Boolean));
+  if (!focused) return;
+  const same = focused.id ? document.getElementById(focused.id) : null;
+  (same ?? fallback())?.focus({ preventScroll: true });
+}
+
 /** Lights up what has just changed, for those who do not mind movement. */
 export function highlight(node) {
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;

@@ -11,9 +11,9 @@ const SILENCE_MS = 12_000;
 const AGAIN_MS = 1_000;
 
 export const connection = {
-  /** Whether what is shown is true now. */
+  /** Whether views tells what changes. */
   isLive: false,
-  /** When it was true last; null if it never was. */
+  /** When what is shown was true last; null if it never was. */
   trueAt: null,
   /** Why the database or the broker cannot be asked; null if they can. */
   database: null,
@@ -48,9 +48,14 @@ function heard(take = () => {}) {
   heardAt = Date.now();
   const wasLive = connection.isLive;
   connection.isLive = true;
-  connection.trueAt = heardAt;
   take();
+  if (isTrue()) connection.trueAt = heardAt;
   if (!wasLive) touch("connection");
+}
+
+/** Whether what is shown is true now. */
+export function isTrue() {
+  return connection.isLive && connection.database === null && connection.broker === null;
 }
 
 function lost() {

@@ -30,7 +30,7 @@ export const model = {
 /** Those who want to know of each order or mail that the feed tells. */
 const listeners = new Set();
 
-/** Has `hear({orders, mails})` called with all that the feed tells from now on. */
+/** Has `hear({orders, mails, isAnew})` called with all that the feed tells from now on, and when all was loaded anew. */
 export function listen(hear) {
   listeners.add(hear);
   return () => listeners.delete(hear);
@@ -58,6 +58,7 @@ export async function load() {
     model.mails = mails.mails;
     model.isLoaded = true;
     model.failure = null;
+    tell({ orders: [], mails: [], isAnew: true });
   } catch (error) {
     if (mine !== loads) return;
     model.failure = error.message;
@@ -93,7 +94,11 @@ export function apply({ orders = [], customers = [], stock = [], mails = [] }) {
   if (orders.length || customers.length) touch("orders", "minutes");
   if (stock.length) touch("stock");
   if (news.length) touch("mails");
-  for (const hear of listeners) hear({ orders, mails });
+  tell({ orders, mails, isAnew: false });
+}
+
+function tell(news) {
+  for (const hear of [...listeners]) hear(news);
 }
 
 function bySentAt(one, other) {

@@ -105,10 +105,13 @@ function placed(order, status) {
   };
   show(order);
   stopListening();
-  stopListening = listen(({ orders }) => orders.filter(({ id }) => id === order.id).forEach(show));
-  // The feed may have been faster than the answer.
-  const known = model.recent.find(order.id);
-  if (known) show(known);
+  // The feed may have been faster than the answer, or away meanwhile.
+  const showKnown = () => show(model.recent.find(order.id) ?? order);
+  stopListening = listen(({ orders, isAnew }) => {
+    orders.filter(({ id }) => id === order.id).forEach(show);
+    if (isAnew) showKnown();
+  });
+  showKnown();
   return element("div", { class: "outcome good", "data-order": order.id }, element("p", {}, chip, " ", link,
     element("span", { class: "muted" }, ` answered ${status}`)), reasons);
 }

@@ -12,10 +12,13 @@ const COMES_WITHIN_MS = 5_000;
 /** What is said of an order after its last change (a check that had not spoken yet) is there after so long. */
 const SETTLED_MS = 1_000;
 
+/** When to ask again if nobody answered. */
+const AGAIN_MS = 2_000;
+
 /** Shows an order in `panel`, and keeps it up to date until the function that is returned is called. */
 export function showOrder(panel, id) {
   const leaving = new AbortController();
-  const state = { isAsking: false, isStale: false, timer: 0, paying: element("div", { role: "status" }) };
+  const state = { isAsking: false, isStale: false, timer: 0, shown: "", paying: element("div", { role: "status" }) };
 
   async function ask(version) {
     state.isStale = state.isAsking;
@@ -24,23 +27,31 @@ export function showOrder(panel, id) {
     try {
       const path = `/v1/orders/${encodeURIComponent(id)}?version=${version}&timeout=${COMES_WITHIN_MS}`;
       const order = await get(path, leaving.signal);
-      if (!leaving.signal.aborted) panel.show(...orderView(order, state.paying));
+      const text = JSON.stringify(order, (key, value) => (typeof value === "bigint" ? String(value) : value));
+      if (!leaving.signal.aborted && text !== state.shown) panel.show(...orderView(order, state.paying));
+      state.shown = text;
     } catch (error) {
       if (!(error instanceof Problem) || leaving.signal.aborted) return;
       const isAbsent = error.status === 504 || error.status === 404;
+      state.shown = "";
       panel.show(isAbsent ? element("p", { class: "muted" }, "There is no such order.") : problemCard(error));
+      if (!isAbsent) later(AGAIN_MS);
     } finally {
       state.isAsking = false;
       if (state.isStale && !leaving.signal.aborted) ask(1);
     }
   }
 
-  function hear({ orders, mails }) {
-    const order = orders.find((it) => it.id === id);
-    if (!order && !mails.some(({ orderId }) => orderId === id)) return;
-    ask(order?.version ?? 1);
+  function later(milliseconds) {
     clearTimeout(state.timer);
-    state.timer = setTimeout(() => ask(1), SETTLED_MS);
+    state.timer = setTimeout(() => ask(1), milliseconds);
+  }
+
+  function hear({ orders, mails, isAnew }) {
+    const order = orders.find((it) => it.id === id);
+    if (!order && !isAnew && !mails.some(({ orderId }) => orderId === id)) return;
+    ask(order?.version ?? 1);
+    later(SETTLED_MS);
   }
 
   panel.show(element("p", { class: "muted" }, "Loading…"));

@@ -1,5 +1,6 @@
 // What opens beside the grid: one order, or one customer. Escape closes it, and the focus goes back to where it was.
 
+import { replace } from "./elements.js";
 import { focusRow } from "./orders-grid.js";
 import { showCustomer } from "./customer-panel.js";
 import { showOrder } from "./order-panel.js";
@@ -14,11 +15,9 @@ let shown = null;
 const panel = {
   /** Shows this instead of what is there, and stays where one has scrolled to and where the focus is. */
   show(...children) {
-    const focused = content.contains(document.activeElement) ? document.activeElement.id : "";
     const scrolled = element.scrollTop;
-    content.replaceChildren(...children.flat().filter(Boolean));
+    replace(content, children, () => title);
     element.scrollTop = scrolled;
-    if (focused) (document.getElementById(focused) ?? title).focus({ preventScroll: true });
   },
 };
 

@@ -1,6 +1,6 @@
 // The small parts around the grid: stock, orders per minute, the mail that went out, and whether what is shown is true.
 
-import { connection } from "./feed.js";
+import { connection, isTrue } from "./feed.js";
 import { drawing, element, highlight, keyedList, say } from "./elements.js";
 import { drawn, touch } from "./drawing.js";
 import { model } from "./model.js";
@@ -90,9 +90,9 @@ export function connectionLine() {
   const banner = document.getElementById("banner");
   drawn(["connection", "cluster"], () => {
     const { isLive, trueAt } = connection;
-    badge.dataset.state = isLive ? "live" : trueAt ? "lost" : "connecting";
-    const lost = trueAt ? `reconnecting, showing what was true at ${clock(trueAt)}` : "connecting";
-    say(badge, isLive ? "live" : lost);
+    badge.dataset.state = isTrue() ? "live" : trueAt ? "lost" : "connecting";
+    const shown = trueAt ? `, showing what was true at ${clock(trueAt)}` : "";
+    say(badge, isTrue() ? "live" : isLive ? `standing still${shown}` : trueAt ? `reconnecting${shown}` : "connecting");
     const troubles = isLive ? troublesNow() : [];
     banner.hidden = troubles.length === 0;
     say(banner, troubles.join(" "));
@@ -103,8 +103,8 @@ function troublesNow() {
   const { database, broker } = connection;
   const idle = (model.cluster?.groups ?? []).filter(({ members }) => members.length === 0).map(({ group }) => group);
   return [
-    database && `The database is away: ${database}. The views show what they had.`,
-    broker && `The broker is away: ${broker}. Nothing moves until it is back.`,
+    database && `The database is away: ${database}`,
+    broker && `The broker is away: ${broker}`,
     model.failure && !database && `Not loaded: ${model.failure}`,
     idle.length > 0 && !broker && `Nobody runs ${idle.join(", ")}.`,
   ].filter(Boolean);

@@ -1,7 +1,9 @@
 // The topic browser: what topics there are, and the records of any partition from any offset on.
 
 import { get, Problem } from "./api.js";
-import { element } from "./elements.js";
+import { isTrue } from "./feed.js";
+import { drawn } from "./drawing.js";
+import { element, replace } from "./elements.js";
 import { problemCard } from "./order-form.js";
 import { jsonText } from "./json-text.js";
 import { clock, count, counted, size } from "./words.js";
@@ -15,6 +17,24 @@ const view = document.getElementById("topics");
 
 let asked = 0;
 
+/** What to ask again when what was away is back; null if it was answered. */
+let unanswered = null;
+
+drawn(["connection"], () => {
+  if (isTrue()) unanswered?.();
+});
+
+function show(...children) {
+  unanswered = null;
+  replace(detail, children, () => detail.querySelector("h2"));
+}
+
+function showProblem(mine, error, again) {
+  if (mine !== asked || !(error instanceof Problem)) return;
+  show(back(), problemCard(error));
+  if (error.status === 0 || error.status >= 500) unanswered = again;
+}
+
 /** Shows what the address names: all topics, `[topic, partition]` from `offset` on. */
 export async function showTopics([topic, partition], offset) {
   const mine = ++asked;
@@ -24,11 +44,11 @@ export async function showTopics([topic, partition], offset) {
     if (mine !== asked) return;
     list.replaceChildren(...topics.map((it) => topicLink(it, topic)));
     const shown = topics.find(({ name }) => name === topic);
-    if (topic === undefined) return detail.replaceChildren(hint("Choose a topic to look into it."));
-    if (!shown) return detail.replaceChildren(back(), hint(`There is no topic ${topic}.`));
+    if (topic === undefined) return show(hint("Choose a topic to look into it."));
+    if (!shown) return show(back(), hint(`There is no topic ${topic}.`));
     await showPartition(mine, shown, Number(partition ?? firstWithRecords(shown)), offset);
   } catch (error) {
-    if (mine === asked && error instanceof Problem) detail.replaceChildren(back(), problemCard(error));
+    showProblem(mine, error, () => showTopics([topic, partition], offset));
   }
 }
 
@@ -57,14 +77,14 @@ async function showPartition(mine, topic, number, offset) {
   const tabs = element("nav", { class: "partitions", "aria-label": "Partitions" }, topic.partitions.map((it) =>
     element("a", { class: "chip", href: address(topic.name, it.partition), "aria-current": it.partition === number && "true" },
       `${it.partition} `, element("span", { class: "muted" }, count(it.records)))));
-  if (!partition) return detail.replaceChildren(back(), heading, tabs, hint(`It has no partition ${number}.`));
+  if (!partition) return show(back(), heading, tabs, hint(`It has no partition ${number}.`));
   const query = `?offset=${offset ?? -PAGE}&limit=${PAGE}`;
   const page = await get(`/v1/topics/${encodeURIComponent(topic.name)}/${number}${query}`);
   if (mine !== asked) return;
   const facts = element("p", { class: "muted" },
     `first offset ${count(page.first)} · next offset ${count(page.next)} · ${counted(partition.records, "record")}`);
   const records = page.records.map((record) => recordView(record, record.offset === offset));
-  detail.replaceChildren(back(), heading, tabs, facts, steps(topic.name, number, page, offset),
+  show(back(), heading, tabs, facts, steps(topic.name, number, page, offset),
     records.length ? element("div", { class: "records" }, records) : hint("There is nothing from here on."));
   detail.querySelector("details[open]")?.scrollIntoView({ block: "nearest" });
 }
@@ -78,7 +98,7 @@ function steps(topic, partition, { first, next, records }, offset) {
   const from = records[0]?.offset ?? Math.max(first, next);
   const behind = records.length ? records.at(-1).offset + 1 : next;
   const link = (text, to, isUseful) => element("a",
-    { class: "chip", href: isUseful ? address(topic, partition, to) : null, "aria-disabled": !isUseful && "true" }, text);
+    { class: "chip", id: `step-${text.replace(/\W/g, "")}`, href: isUseful ? address(topic, partition, to) : null, "aria-disabled": !isUseful && "true" }, text);
   const input = element("input", { type: "number", name: "offset", placeholder: "offset", "aria-label": "Offset",
     value: offset !== null && offset >= 0 ? offset : null });
   const go = (event) => {
@@ -125,12 +145,12 @@ export async function showSchema(id) {
     const { schema } = await get(`/v1/schemas/${encodeURIComponent(id)}`);
     if (mine !== asked) return;
     const goBack = element("button", { type: "button", class: "quiet", onclick: () => history.back() }, "‹ Back");
-    detail.replaceChildren(goBack, element("h2", { tabindex: "-1" }, `Schema ${id}`), jsonText(schema));
+    show(goBack, element("h2", { tabindex: "-1" }, `Schema ${id}`), jsonText(schema));
     if (list.childElementCount === 0) {
       const { topics } = await get("/v1/topics");
       if (mine === asked) list.replaceChildren(...topics.map((it) => topicLink(it)));
     }
   } catch (error) {
-    if (mine === asked && error instanceof Problem) detail.replaceChildren(back(), problemCard(error));
+    showProblem(mine, error, () => showSchema(id));
   }
 }

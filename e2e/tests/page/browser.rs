@@ -57,8 +57,9 @@ impl Browser {
         }
         let wanted = json!({"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}});
         let base = format!("http://127.0.0.1:{}", driver.port);
-        let created = command(&http, Method::POST, &format!("{base}/session"),
-            &json!({"capabilities": {"alwaysMatch": wanted}})).await?;
+        let created =
+            command(&http, Method::POST, &format!("{base}/session"), &json!({"capabilities": {"alwaysMatch": wanted}}))
+                .await?;
         let id = created["sessionId"].as_str().context("there is no session id")?;
         Ok(Self { http, session: format!("{base}/session/{id}"), _driver: driver })
     }

@@ -12,7 +12,8 @@ async fn the_page_says_that_views_is_away_and_goes_on_by_itself_when_it_is_back(
     visitor.sees_row(&before, "VALIDATED").await;
 
     views.kill();
-    let lost = "document.getElementById('connection').textContent.startsWith('reconnecting, showing what was true at ')";
+    let lost =
+        "document.getElementById('connection').textContent.startsWith('reconnecting, showing what was true at ')";
     visitor.sees("the page says that it is not live", lost).await;
     visitor.keeps_picture("away").await?;
     visitor.sees_row(&before, "VALIDATED").await;

@@ -38,12 +38,14 @@ async fn the_page_is_small_and_asks_nobody_but_its_own_services() -> anyhow::Res
     let loaded = visitor.browser.run(
         "return performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation')) \
          .filter((it) => it.name.includes('/page/') || it.entryType === 'navigation') \
-         .reduce((sum, it) => sum + it.decodedBodySize, 0)");
+         .reduce((sum, it) => sum + it.decodedBodySize, 0)",
+    );
     let bytes = loaded.await?.as_u64().unwrap_or_default();
     assert!((10_000..=200_000).contains(&bytes), "the page has {bytes} bytes");
     let strangers = visitor.browser.run(
         "return performance.getEntriesByType('resource').map((it) => new URL(it.name).hostname) \
-         .filter((host) => host !== '127.0.0.1')");
+         .filter((host) => host !== '127.0.0.1')",
+    );
     assert_eq!(strangers.await?.as_array().map(Vec::len), Some(0));
     let complaints = visitor.browser.complaints().await?;
     assert!(complaints.is_empty(), "{complaints:?}");
@@ -85,7 +87,16 @@ async fn pay(visitor: &Visitor, id: &str) -> anyhow::Result<()> {
 
 /// Every step of the journey is there, and leads to its record.
 async fn follow_the_journey(visitor: &Visitor, id: &str) -> anyhow::Result<()> {
-    let steps = ["requested", "CREATED", "order-details: PASS", "fraud: PASS", "inventory: PASS", "VALIDATED", "paid", "mailed"];
+    let steps = [
+        "requested",
+        "CREATED",
+        "order-details: PASS",
+        "fraud: PASS",
+        "inventory: PASS",
+        "VALIDATED",
+        "paid",
+        "mailed",
+    ];
     let words = "[...document.querySelectorAll('.journey .what')].map((it) => it.textContent)";
     let all = format!("{words}.length >= {} ? {words}.join('|') : null", steps.len());
     let journey = visitor.sees("the journey is complete", &all).await.to_string();
@@ -101,7 +112,9 @@ async fn follow_the_journey(visitor: &Visitor, id: &str) -> anyhow::Result<()> {
     visitor.keeps_picture("topic").await?;
 
     visitor.browser.run("document.querySelector('.record[open] a[href^=\"#/schemas/\"]').click()").await?;
-    visitor.sees("the schema is shown", "document.querySelector('#topic-detail .json')?.textContent.includes('record')").await;
+    visitor
+        .sees("the schema is shown", "document.querySelector('#topic-detail .json')?.textContent.includes('record')")
+        .await;
     Ok(())
 }
 

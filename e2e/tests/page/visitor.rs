@@ -1,10 +1,10 @@
 use std::env;
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
-use std::io::Write;
 
 use local::{Part, Stack};
 use serde_json::Value;
@@ -51,7 +51,8 @@ impl Visitor {
     /// Waits until an expression in the page is true, or has a value, and returns that.
     pub async fn sees(&self, what: &str, expression: &str) -> Value {
         let script = format!("return ({expression}) || null");
-        eventually(what, SEEN_WITHIN, async || self.browser.run(&script).await.ok().filter(|found| !found.is_null())).await
+        eventually(what, SEEN_WITHIN, async || self.browser.run(&script).await.ok().filter(|found| !found.is_null()))
+            .await
     }
 
     /// Chooses a preset and places the order; returns its id.

@@ -37,7 +37,7 @@ function makeGroup({ group }) {
   card.update = (told) => {
     say(state, told.members.length ? told.state.toLowerCase() : "nobody runs it");
     state.dataset.state = told.members.length ? told.state.toLowerCase() : "down";
-    say(lag, told.lag === null ? "" : told.lag > 0 ? `${counted(told.lag, "record")} behind` : "up to date");
+    say(lag, told.lag === null ? "keeps its own positions" : told.lag > 0 ? `${counted(told.lag, "record")} behind` : "up to date");
     lag.classList.toggle("behind", told.lag > 0);
     listMembers([...told.members].sort((one, other) => (one.name < other.name ? -1 : 1)));
     listRows(told.partitions);

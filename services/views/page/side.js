@@ -57,7 +57,7 @@ export function minutes() {
     const [orders, failed] = ["orders", "failed"].map((name) => hour.reduce((sum, minute) => sum + minute[name], 0));
     say(text, `${counted(orders, "order")}, ${count(failed)} failed in the last hour; ${count(hour.at(-1).orders)} this minute`);
     chart.setAttribute("aria-label", text.textContent);
-    say(document.getElementById("minutes-most"), `${count(most)} / min`);
+    say(document.getElementById("minutes-most"), `up to ${count(most)}`);
   });
   setInterval(() => touch("minutes"), 15_000);
 }

@@ -8,6 +8,7 @@ mod idle;
 mod join;
 mod latency;
 pub(crate) mod mail;
+pub(crate) mod pages;
 mod profile;
 mod rebuilds;
 mod records;
@@ -31,6 +32,8 @@ pub(crate) enum Scenario {
     FirstOrder,
     /// Email alone: idle, from a paid order to its mail, and as many mails as there can be.
     Mail,
+    /// From the commit of an order to an open page, and what fifty pages cost.
+    Pages,
     /// What services use that have nothing to do.
     Idle,
     /// From POST to VALIDATED beside three bare hops; how long a commit takes.
@@ -85,6 +88,7 @@ impl Scenario {
         match self {
             Self::FirstOrder => first_order::run(&ground.interrupt, report),
             Self::Mail => mail::run(&ground.interrupt, report),
+            Self::Pages => pages::run(&ground.interrupt, report),
             Self::Idle => {
                 say("idle: services with nothing to do");
                 idle::run(ground, report)

@@ -17,6 +17,7 @@ mod restore;
 mod scale;
 mod sustained;
 mod throughput;
+pub(crate) mod views;
 mod whole_demo;
 mod wrong_instance;
 
@@ -32,6 +33,8 @@ pub(crate) enum Scenario {
     FirstOrder,
     /// Email alone: idle, from a paid order to its mail, and as many mails as there can be.
     Mail,
+    /// How fast views apply a log that is there already.
+    Views,
     /// From the commit of an order to an open page, and what fifty pages cost.
     Pages,
     /// What services use that have nothing to do.
@@ -88,6 +91,7 @@ impl Scenario {
         match self {
             Self::FirstOrder => first_order::run(&ground.interrupt, report),
             Self::Mail => mail::run(&ground.interrupt, report),
+            Self::Views => views::run(&ground.interrupt, report),
             Self::Pages => pages::run(&ground.interrupt, report),
             Self::Idle => {
                 say("idle: services with nothing to do");

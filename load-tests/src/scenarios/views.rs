@@ -15,8 +15,8 @@ use streams::{DEFAULT_PARTITIONS, Timestamp, Topic, TopicDeclaration, subject};
 use streams_kafka::partition_of;
 
 use crate::bare::CountingProducer;
-use crate::prometheus::Metrics;
 use crate::process::{cpu_time, cpu_time_of_tree, memory_mib};
+use crate::prometheus::Metrics;
 use crate::report::{Figure, Outcome, Report, doing};
 
 const NUMBER_OF_ORDERS: usize = 60_000;
@@ -194,8 +194,10 @@ fn order(number: usize) -> anyhow::Result<Order> {
 }
 
 fn requested(order: &Order) -> OrderRequested {
-    let body = format!(r#"{{"id": "{}", "customerId": {}, "product": "{}", "quantity": 1, "price": 9.99}}"#,
-        order.id, order.customer_id, order.product);
+    let body = format!(
+        r#"{{"id": "{}", "customerId": {}, "product": "{}", "quantity": 1, "price": 9.99}}"#,
+        order.id, order.customer_id, order.product
+    );
     OrderRequested {
         body: body.into_bytes(),
         order_id: order.id.clone(),

@@ -3,6 +3,7 @@
 //! What is served stands in the row `serving`: a schema, in which all tables of one generation are. A transaction first
 //! holds that row, then has the schema searched, so that every statement is the same for all generations.
 
+pub mod read;
 mod tables;
 mod write;
 
@@ -113,8 +114,7 @@ impl Db {
 /// Holds the tables that are served until the end of the transaction, and has them searched.
 async fn hold_served(transaction: &mut PgConnection) -> Result<String, Trouble> {
     const HOLD: &str = "SELECT schema, layout = md5($1) FROM public.serving FOR SHARE";
-    let (schema, fits): (String, bool) =
-        sqlx::query_as(HOLD).bind(tables::LAYOUT).fetch_one(&mut *transaction).await?;
+    let (schema, fits): (String, bool) = sqlx::query_as(HOLD).bind(tables::LAYOUT).fetch_one(&mut *transaction).await?;
     if !fits {
         return Err(Trouble::OtherLayout);
     }

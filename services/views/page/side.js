@@ -64,7 +64,9 @@ export function minutes() {
 
 function stand(bar, share) {
   const height = share > 0 ? Math.max(2, share * CHART.height) : 0;
-  bar.setAttribute("height", height.toFixed(1));
+  const text = height.toFixed(1);
+  if (bar.getAttribute("height") === text) return;
+  bar.setAttribute("height", text);
   bar.setAttribute("y", (CHART.height - height).toFixed(1));
 }
 

@@ -113,8 +113,7 @@ impl Db {
 /// Holds the tables that are served until the end of the transaction, and has them searched.
 async fn hold_served(transaction: &mut PgConnection) -> Result<String, Trouble> {
     const HOLD: &str = "SELECT schema, layout = md5($1) FROM public.serving FOR SHARE";
-    let (schema, fits): (String, bool) =
-        sqlx::query_as(HOLD).bind(tables::LAYOUT).fetch_one(&mut *transaction).await?;
+    let (schema, fits): (String, bool) = sqlx::query_as(HOLD).bind(tables::LAYOUT).fetch_one(&mut *transaction).await?;
     if !fits {
         return Err(Trouble::OtherLayout);
     }

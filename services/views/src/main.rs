@@ -1,16 +1,28 @@
 //! Shows what the log tells as tables in PostgreSQL, which can be thrown away and built anew at any time.
 
+mod cluster;
 mod db;
 mod domain;
+mod feed;
+mod http;
 mod log;
 mod options;
 mod projector;
 
 use std::process::ExitCode;
 
+use feed::Feed;
 use options::Options;
 use service_kit::Service;
 
 fn main() -> ExitCode {
-    Service::<Options>::new("views").sinks_of(log::topics).task("the projector", projector::start).run()
+    let feed = Feed::new();
+    let told = feed.clone();
+    Service::<Options>::new("views")
+        .sinks_of(log::topics)
+        .browses()
+        .http(|context| http::router(context, told))
+        .task("the projector", projector::start)
+        .task("the feed", |context| feed.run(context))
+        .run()
 }

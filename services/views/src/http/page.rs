@@ -1,0 +1,102 @@
+//! The live page: files that come out of this binary.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::options::Options;
+
+/// The files of the page and what they are; the first is the page itself.
+const FILES: &[File] = &[File { path: "/", media_type: HTML, content: include_bytes!("../../page/index.html") }];
+
+const HTML: &str = "text/html; charset=utf-8";
+
+/// One of them.
+#[derive(Clone, Copy, Debug)]
+struct File {
+    path: &'static str,
+    media_type: &'static str,
+    content: &'static [u8],
+}
+
+/// What the page may talk to, besides this service.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PageDocument {
+    /// Every instance of orders
+    orders_urls: Vec<String>,
+    /// Every instance of payments
+    payments_urls: Vec<String>,
+    /// Every instance of customers
+    customers_urls: Vec<String>,
+}
+
+/// The page, and what it has to know.
+pub fn router(options: &Options) -> OpenApiRouter {
+    let page = Arc::new(PageDocument {
+        orders_urls: options.orders_urls.0.clone(),
+        payments_urls: options.payments_urls.0.clone(),
+        customers_urls: options.customers_urls.0.clone(),
+    });
+    let policy = page.policy();
+    let router = OpenApiRouter::new().routes(routes!(describe)).with_state(page);
+    FILES.iter().fold(router, |router, file| {
+        let (tag, policy) = (file.tag(), policy.clone());
+        router.route(file.path, get(async move |headers: HeaderMap| file.answer(&headers, &tag, policy)))
+    })
+}
+
+/// Which services the page may talk to
+#[utoipa::path(get, path = "/v1/page",
+    responses((status = 200, description = "Their addresses", body = PageDocument)))]
+async fn describe(State(page): State<Arc<PageDocument>>) -> Json<PageDocument> {
+    Json(PageDocument::clone(&page))
+}
+
+impl PageDocument {
+    /// What a browser may do in the name of the page: nothing that comes from elsewhere, and no talk with others.
+    fn policy(&self) -> HeaderValue {
+        let others = [&self.orders_urls[..], &self.payments_urls, &self.customers_urls].concat();
+        let connect = others.iter().map(|url| format!(" {url}")).collect::<String>();
+        let policy = format!(
+            "default-src 'self'; connect-src 'self'{connect}; img-src 'self' data:; style-src 'self'; \
+             script-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+        );
+        // Addresses are made of characters that a header may have; without any the page still shows what there is.
+        HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'self'"))
+    }
+}
+
+impl File {
+    fn answer(&self, headers: &HeaderMap, tag: &HeaderValue, policy: HeaderValue) -> Response {
+        let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
+        let mut known = known.flat_map(|line| line.split(',')).map(|tag| tag.trim().trim_start_matches("W/"));
+        let caching = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
+        if known.any(|known| known == "*" || known.as_bytes() == tag.as_bytes()) {
+            return (StatusCode::NOT_MODIFIED, caching).into_response();
+        }
+        let nature = [
+            (header::CONTENT_TYPE, HeaderValue::from_static(self.media_type)),
+            (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+            (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+            (header::CONTENT_SECURITY_POLICY, policy),
+        ];
+        (caching, nature, self.content).into_response()
+    }
+
+    /// The same as long as the content is.
+    fn tag(&self) -> HeaderValue {
+        let mut hasher = DefaultHasher::new();
+        self.content.hash(&mut hasher);
+        HeaderValue::try_from(format!("\"{:016x}\"", hasher.finish())).expect("digits in quotes are a header value")
+    }
+}

@@ -5,7 +5,7 @@ use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Headers, OwnedMessage};
 use streams::{Refusal, Timestamp};
 
-use crate::headers::TRACEPARENT;
+use crate::headers::{PROCESSED_AT, TRACEPARENT};
 
 /// One partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,9 +68,18 @@ impl SinkRecord {
         self.schemas.decode(bytes).map_err(|error| Refusal::Undecodable(error.to_string()))
     }
 
+    /// When it was really written, by the clock on the wall; none, if it does not say so.
+    pub fn processed_at(&self) -> Option<Timestamp> {
+        self.header(PROCESSED_AT)?.parse().ok().map(Timestamp)
+    }
+
     /// The W3C trace context of the request it follows from.
     pub fn traceparent(&self) -> Option<&str> {
-        let header = self.message.headers()?.iter().find(|header| header.key == TRACEPARENT)?;
+        self.header(TRACEPARENT)
+    }
+
+    fn header(&self, key: &str) -> Option<&str> {
+        let header = self.message.headers()?.iter().find(|header| header.key == key)?;
         std::str::from_utf8(header.value?).ok()
     }
 }

@@ -78,6 +78,7 @@ impl Outside {
 async fn records_come_from_all_partitions_with_their_coordinates_key_and_time() {
     let rig = rig();
     let record = rig.encoded("a", 5).at_ms(1_700_000_000_000).header("traceparent", "00-trace");
+    let record = record.header("processed-at", "1700000000001");
     let written = rig.write([record]).remove(0);
     let mut sink = started(&rig);
     let partitions = timeout(DEADLINE, sink.assigned()).await.unwrap().unwrap();
@@ -90,6 +91,24 @@ async fn records_come_from_all_partitions_with_their_coordinates_key_and_time() 
     );
     assert_eq!((record.key().unwrap(), record.timestamp()), ("a", Timestamp(1_700_000_000_000)));
     assert_eq!((record.traceparent(), record.value::<Amount>().unwrap().cents), (Some("00-trace"), 5));
+    assert_eq!(record.processed_at(), Some(Timestamp(1_700_000_000_001)));
+}
+
+#[tokio::test]
+async fn a_record_that_does_not_say_when_it_was_written_has_no_such_time() {
+    let rig = rig();
+    let unreadable = [b"yesterday".to_vec(), b"\xff".to_vec(), b"99999999999999999999".to_vec()];
+    rig.write([rig.encoded("a", 1)]);
+    rig.write(unreadable.map(|time| rig.encoded("a", 1).header("processed-at", time)));
+    let mut sink = started(&rig);
+    timeout(DEADLINE, sink.assigned()).await.unwrap().unwrap();
+    sink.start_at([]);
+    let mut count = 0;
+    while count < 4 {
+        let records = records(&mut sink).await;
+        assert!(records.iter().all(|record| record.processed_at().is_none()), "{records:?}");
+        count += records.len();
+    }
 }
 
 #[tokio::test]

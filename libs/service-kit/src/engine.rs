@@ -129,7 +129,7 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Waits until the registry knows the service, and reads what its sink reads, in no group.
+    /// Waits until the registry knows the service, and reads what its sink reads, if it has one, in no group.
     ///
     /// # Errors
     /// What no waiting will mend.
@@ -138,13 +138,16 @@ impl Engine {
         kit: &KitOptions,
         readiness: &Readiness,
         stage: &mut Stage,
-    ) -> anyhow::Result<Sink> {
+    ) -> anyhow::Result<Option<Sink>> {
+        if plan.sunk.is_empty() {
+            return Ok(None);
+        }
         let (registry, schemas) = bound(plan, kit, readiness).await?;
         let resolver = resolver(registry, &schemas, stage);
         let replay = Sink::replay(settings(kit), schemas, plan.sunk.clone(), move |id| resolver.request(id))
             .context("the log cannot be read")?;
         watch_over("the replay", &replay, readiness, stage);
-        Ok(replay)
+        Ok(Some(replay))
     }
 }
 
@@ -162,10 +165,14 @@ fn resolver(registry: Registry, schemas: &Schemas, stage: &mut Stage) -> Resolve
     resolver
 }
 
-/// Has the readiness tell how it goes with a sink.
+/// Has the readiness tell how it goes with a sink. Whoever has the sink may be done with it.
 fn watch_over(name: &str, sink: &Sink, readiness: &Readiness, stage: &mut Stage) {
     let (mut status, readiness, stop) = (sink.status(), readiness.clone(), stage.stop());
-    stage.spawn(name, async move { report(SINK, &mut status, &readiness, &stop).await });
+    stage.spawn(name, async move {
+        report(SINK, &mut status, &readiness, &stop).await?;
+        stop.cancelled().await;
+        Ok(())
+    });
 }
 
 /// A registry that has what the service needs of it, and the schemas.

@@ -20,7 +20,8 @@ mod validations;
 
 pub use customers::{CUSTOMER_REQUESTS, CUSTOMERS, Customer, CustomerLevel, CustomerRequested};
 pub use mail::{
-    EMAIL_OUTBOX, MailDue, MailKind, ORDERS_BRONZE, ORDERS_GOLD, ORDERS_PLATINUM, ORDERS_SILVER, OrderEnriched,
+    EMAIL_OUTBOX, MAILS_SENT, MailDue, MailKind, MailSent, ORDERS_BRONZE, ORDERS_GOLD, ORDERS_PLATINUM, ORDERS_SILVER,
+    OrderEnriched,
 };
 pub use orders::{ORDER_EXPIRATIONS, ORDER_REQUESTS, ORDERS, Order, OrderExpired, OrderRequested, OrderState};
 pub use payments::{PAYMENT_REQUESTS, PAYMENTS, Payment, PaymentRequested};
@@ -47,5 +48,6 @@ pub fn topics() -> Vec<TopicDeclaration> {
         ORDERS_SILVER.declaration(),
         ORDERS_BRONZE.declaration(),
         EMAIL_OUTBOX.declaration(),
+        MAILS_SENT.declaration(),
     ]
 }

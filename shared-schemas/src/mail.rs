@@ -55,11 +55,31 @@ impl AvroRecord for MailDue {
     const SCHEMA: &'static str = include_str!("../avro/MailDue.avsc");
 }
 
+/// A mail has gone out: a provider or mail server has taken it. Who it went to is not for everybody.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MailSent {
+    /// The key of the mail. A mail whose sender died may be told of more than once; equal keys count once.
+    pub idempotency_key: String,
+    pub order_id: String,
+    pub kind: MailKind,
+    pub subject: String,
+    /// When it was taken.
+    pub sent_at: Timestamp,
+}
+
+impl AvroRecord for MailSent {
+    const SCHEMA: &'static str = include_str!("../avro/MailSent.avsc");
+}
+
 /// The mails that have to be sent.
 pub static EMAIL_OUTBOX: Topic<MailDue> =
     Topic::new("email-outbox", "email", |mail: &MailDue| mail.idempotency_key.clone())
         .kept_for(Duration::from_secs(30 * 24 * 60 * 60))
         .private();
+
+/// The mails that went out.
+pub static MAILS_SENT: Topic<MailSent> = Topic::new("mails-sent", "email", |mail: &MailSent| mail.order_id.clone());
 
 /// Confirmed orders of platinum customers.
 pub static ORDERS_PLATINUM: Topic<OrderEnriched> = confirmed_orders("orders-platinum");

@@ -2,8 +2,9 @@ use std::fmt::Debug;
 
 use avro_codec::AvroRecord;
 use shared_schemas::{
-    CheckResult, Customer, CustomerLevel, CustomerRequested, MailDue, MailKind, Order, OrderEnriched, OrderExpired,
-    OrderRequested, OrderState, OrderValidation, Payment, PaymentRequested, StockLevel, StockMoved, StockMovementKind,
+    CheckResult, Customer, CustomerLevel, CustomerRequested, MailDue, MailKind, MailSent, Order, OrderEnriched,
+    OrderExpired, OrderRequested, OrderState, OrderValidation, Payment, PaymentRequested, StockLevel, StockMoved,
+    StockMovementKind,
 };
 use streams::Timestamp;
 
@@ -25,6 +26,7 @@ macro_rules! for_each_record {
             $function::<shared_schemas::Customer>(),
             $function::<shared_schemas::CustomerRequested>(),
             $function::<shared_schemas::MailDue>(),
+            $function::<shared_schemas::MailSent>(),
             $function::<shared_schemas::Order>(),
             $function::<shared_schemas::OrderEnriched>(),
             $function::<shared_schemas::OrderExpired>(),
@@ -109,6 +111,17 @@ impl Sample for MailDue {
     fn minimal() -> Self {
         let empty = String::new;
         Self { recipient_name: empty(), subject: empty(), text: empty(), reason: empty(), ..Self::full() }
+    }
+}
+
+impl Sample for MailSent {
+    fn full() -> Self {
+        let MailDue { idempotency_key, order_id, kind, subject, due_at, .. } = MailDue::full();
+        Self { idempotency_key, order_id, kind, subject, sent_at: Timestamp(due_at.0 + 120) }
+    }
+
+    fn minimal() -> Self {
+        Self { subject: String::new(), ..Self::full() }
     }
 }
 

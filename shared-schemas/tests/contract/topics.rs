@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 
 use avro_codec::AvroRecord;
 use shared_schemas::{
-    CUSTOMER_REQUESTS, CUSTOMERS, Customer, CustomerRequested, EMAIL_OUTBOX, MailDue, ORDER_DETAILS_VALIDATIONS,
-    ORDER_EXPIRATIONS, ORDER_REQUESTS, ORDERS, ORDERS_GOLD, Order, OrderEnriched, OrderExpired, OrderRequested,
-    OrderValidation, PAYMENT_REQUESTS, PAYMENTS, Payment, PaymentRequested, STOCK_MOVEMENTS, StockLevel, StockMoved,
-    WAREHOUSE_INVENTORY, order_validations, topics,
+    CUSTOMER_REQUESTS, CUSTOMERS, Customer, CustomerRequested, EMAIL_OUTBOX, MAILS_SENT, MailDue, MailSent,
+    ORDER_DETAILS_VALIDATIONS, ORDER_EXPIRATIONS, ORDER_REQUESTS, ORDERS, ORDERS_GOLD, Order, OrderEnriched,
+    OrderExpired, OrderRequested, OrderValidation, PAYMENT_REQUESTS, PAYMENTS, Payment, PaymentRequested,
+    STOCK_MOVEMENTS, StockLevel, StockMoved, WAREHOUSE_INVENTORY, order_validations, topics,
 };
 use streams::{Cleanup, Visibility};
 
@@ -25,6 +25,7 @@ fn each_topic_is_keyed_by_what_it_is_about() {
     assert_eq!(CUSTOMERS.key(&Customer::full()), "7");
     assert_eq!(ORDERS_GOLD.key(&OrderEnriched::full()), "order-1");
     assert_eq!(EMAIL_OUTBOX.key(&MailDue::full()), "order-1/confirmation");
+    assert_eq!(MAILS_SENT.key(&MailSent::full()), "order-1");
 }
 
 #[test]

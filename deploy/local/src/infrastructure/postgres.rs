@@ -19,7 +19,7 @@ pub(crate) const DATABASE: &str = "postgres";
 
 /// The services that have a database, each of its own name. It is made at setup, empty; its tables are the matter of the
 /// service, which gets its URL as `DATABASE_URL`.
-pub(crate) const DATABASES_OF_SERVICES: &[&str] = &["email"];
+pub(crate) const DATABASES_OF_SERVICES: &[&str] = &["email", "views"];
 
 /// PostgreSQL on TCP only, which any local account may enter without a password.
 ///

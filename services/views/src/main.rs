@@ -5,12 +5,19 @@ mod domain;
 mod log;
 mod options;
 mod projector;
+mod rebuild;
 
 use std::process::ExitCode;
 
 use options::Options;
 use service_kit::Service;
 
+const REBUILD: &str = "Builds the tables anew from the beginning of the log, while the instances go on serving";
+
 fn main() -> ExitCode {
-    Service::<Options>::new("views").sinks_of(log::topics).task("the projector", projector::start).run()
+    Service::<Options>::new("views")
+        .sinks_of(log::topics)
+        .task("the projector", projector::start)
+        .command("rebuild", REBUILD, rebuild::run)
+        .run()
 }

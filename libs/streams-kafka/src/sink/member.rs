@@ -12,6 +12,7 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientConfig, ClientContext, Message};
+use streams::TopicDeclaration;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::watch;
 

@@ -49,13 +49,7 @@ impl<O: Send + Sync + 'static> Job<O> {
     }
 
     /// Does it, when all that it needs is there.
-    async fn work(
-        self,
-        options: O,
-        kit: KitOptions,
-        plan: &Plan,
-        stopping: CancellationToken,
-    ) -> anyhow::Result<()> {
+    async fn work(self, options: O, kit: KitOptions, plan: &Plan, stopping: CancellationToken) -> anyhow::Result<()> {
         let mut stage = Stage::default();
         // Its reasons are logged as they change.
         let readiness = Readiness::starting(self.name, "it is starting");

@@ -13,7 +13,7 @@ use service_kit::TopicPartition;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
-pub use tables::{create_indexes, create_tables, drop_tables};
+pub use tables::{LAYOUT, create_indexes, create_tables, drop_tables};
 pub use write::{Move, array_literal, move_positions, next_change, notify, upsert};
 
 /// The database of the service.
@@ -113,8 +113,7 @@ impl Db {
 /// Holds the tables that are served until the end of the transaction, and has them searched.
 async fn hold_served(transaction: &mut PgConnection) -> Result<String, Trouble> {
     const HOLD: &str = "SELECT schema, layout = md5($1) FROM public.serving FOR SHARE";
-    let (schema, fits): (String, bool) =
-        sqlx::query_as(HOLD).bind(tables::LAYOUT).fetch_one(&mut *transaction).await?;
+    let (schema, fits): (String, bool) = sqlx::query_as(HOLD).bind(tables::LAYOUT).fetch_one(&mut *transaction).await?;
     if !fits {
         return Err(Trouble::OtherLayout);
     }

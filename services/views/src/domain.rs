@@ -134,9 +134,8 @@ impl Fold {
         rows.orders.sort_by(|a, b| a.id.cmp(&b.id).then(b.version.cmp(&a.version)));
         rows.orders.dedup_by(|next, kept| next.id == kept.id);
         let key = |row: &ValidationRow| (row.order_id.clone(), row.check_name.clone());
-        rows.validations.sort_by(|a, b| {
-            (&a.order_id, &a.check_name, b.offset).cmp(&(&b.order_id, &b.check_name, a.offset))
-        });
+        rows.validations
+            .sort_by(|a, b| (&a.order_id, &a.check_name, b.offset).cmp(&(&b.order_id, &b.check_name, a.offset)));
         rows.validations.dedup_by(|next, kept| key(next) == key(kept));
         rows.events.sort_by(|a, b| (&a.topic, a.partition, a.offset).cmp(&(&b.topic, b.partition, b.offset)));
         rows.events.dedup_by(|next, kept| {

@@ -61,9 +61,11 @@ impl Reader {
             topic if topic == WAREHOUSE_INVENTORY.name() => Event::StockChanged(record.value()?),
             topic => {
                 // Each check has a topic of its own, and the topic says whose verdict it is.
-                let (_, check) = self.checks.iter().find(|(of_check, _)| of_check == topic).ok_or_else(|| {
-                    Refusal::Undecodable("nobody asked for this topic".to_string())
-                })?;
+                let (_, check) = self
+                    .checks
+                    .iter()
+                    .find(|(of_check, _)| of_check == topic)
+                    .ok_or_else(|| Refusal::Undecodable("nobody asked for this topic".to_string()))?;
                 Event::Judged(OrderValidation { check: check.clone(), ..record.value()? })
             }
         };

@@ -69,7 +69,10 @@ mod tests {
     #[test]
     fn addresses_are_read_without_what_a_header_could_be_broken_with() {
         let read = |text: &str| urls(text).map(|Urls(urls)| urls.join(" "));
-        assert_eq!(read("http://127.0.0.1:8080/, https://shop.example"), Ok("http://127.0.0.1:8080 https://shop.example".into()));
+        assert_eq!(
+            read("http://127.0.0.1:8080/, https://shop.example"),
+            Ok("http://127.0.0.1:8080 https://shop.example".into())
+        );
         assert_eq!(read(""), Ok(String::new()));
         for wrong in ["127.0.0.1:8080", "http://", "http://a/b", "http://a;script-src *", "ftp://a", "http://a\nb"] {
             assert!(read(wrong).is_err(), "{wrong}");

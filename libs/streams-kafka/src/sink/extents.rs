@@ -18,8 +18,7 @@ pub(super) fn extents(
     settings: &Settings,
     topics: &[TopicDeclaration],
 ) -> Result<BTreeMap<TopicPartition, Range<i64>>, KafkaError> {
-    let client: BaseConsumer<ClientLog> =
-        settings.reader("read_committed").create_with_context(ClientLog::default())?;
+    let client: BaseConsumer<ClientLog> = settings.reader("read_committed").create_with_context(ClientLog::default())?;
     let mut extents = BTreeMap::new();
     for topic in topics {
         let on_broker = settings.topic(&topic.name);

@@ -4,9 +4,7 @@ use service_kit::{TopicPartition, failure_point};
 use sqlx::PgConnection;
 
 use super::{Db, Trouble};
-use crate::domain::{
-    CustomerRow, EventRow, MailRow, OrderRow, PaymentRow, Rows, StockRow, ValidationRow,
-};
+use crate::domain::{CustomerRow, EventRow, MailRow, OrderRow, PaymentRow, Rows, StockRow, ValidationRow};
 
 /// How a position moves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +59,11 @@ pub async fn move_positions(transaction: &mut PgConnection, moves: &[Move]) -> s
 
 /// Tells whoever listens of this change, if it is committed.
 pub async fn notify(transaction: &mut PgConnection, schema: &str, change: i64) -> sqlx::Result<()> {
-    sqlx::query("SELECT pg_notify('changes', $1)").bind(format!("{schema}-{change}")).execute(transaction).await.map(drop)
+    sqlx::query("SELECT pg_notify('changes', $1)")
+        .bind(format!("{schema}-{change}"))
+        .execute(transaction)
+        .await
+        .map(drop)
 }
 
 /// Writes rows where the tables have none that are as new.

@@ -202,8 +202,7 @@ async fn drop_tables(connection: &mut PgConnection, schema: &str) -> sqlx::Resul
 
 /// The tables that are served, and where they stand.
 async fn served(transaction: &mut PgConnection) -> sqlx::Result<(String, BTreeMap<TopicPartition, i64>)> {
-    let served: String =
-        sqlx::query_scalar("SELECT schema FROM public.serving").fetch_one(&mut *transaction).await?;
+    let served: String = sqlx::query_scalar("SELECT schema FROM public.serving").fetch_one(&mut *transaction).await?;
     db::search(&mut *transaction, &served).await?;
     let positions: Vec<(String, i32, i64)> =
         sqlx::query_as("SELECT topic, partition, next_offset FROM positions").fetch_all(transaction).await?;

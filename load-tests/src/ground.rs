@@ -18,6 +18,9 @@ pub(crate) enum Instances {
     Two,
 }
 
+/// Services that have scenarios of their own, and are not started where they are not what is measured.
+const LEFT_OUT: [&str; 2] = ["email", "views"];
+
 /// The checks beside order-details.
 const FURTHER_CHECKS: [&str; 2] = ["fraud", "inventory"];
 
@@ -53,8 +56,9 @@ impl Ground {
             Instances::One => (Stack::builder().single_instances(), &["orders"]),
             Instances::Two => (Stack::builder(), &["orders", "orders-1"]),
         };
-        // It has a scenario of its own.
-        builder = builder.without_service("email");
+        for service in LEFT_OUT {
+            builder = builder.without_service(service);
+        }
         if checks == Checks::One {
             for check in FURTHER_CHECKS {
                 builder = builder.without_service(check);
@@ -129,7 +133,7 @@ impl Ground {
     /// The names of all instances of all services that run.
     pub(crate) fn instances(&self) -> Vec<&'static str> {
         let is_check = |service| self.checks == Checks::One && FURTHER_CHECKS.contains(&service);
-        let is_left_out = |service| service == "email" || is_check(service);
+        let is_left_out = |service| LEFT_OUT.contains(&service) || is_check(service);
         let runs = |part: &&Part| part.service().is_some_and(|service| !is_left_out(service));
         self.stack.parts().iter().filter(runs).map(|part| part.name()).collect()
     }

@@ -71,6 +71,10 @@ fn run(options: &Options) -> anyhow::Result<()> {
         say("mail: orders and payments to mails");
         scenarios::mail::run(&interrupt, &mut report)?;
     }
+    if wanted(&Scenario::Views) {
+        say("views: a log to tables");
+        scenarios::views::run(&interrupt, &mut report)?;
+    }
     for (checks, instances, scenarios) in GROUNDS {
         let on_ground: Vec<Scenario> = scenarios.iter().copied().filter(wanted).collect();
         if on_ground.is_empty() {

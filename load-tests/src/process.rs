@@ -6,14 +6,38 @@ use anyhow::Context;
 
 /// What a process has used of the processor so far, all its threads together.
 pub(crate) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
-    // The unit of these two fields on every Linux (USER_HZ), whatever the kernel's own clock.
-    const TICKS_PER_SECOND: f64 = 100.0;
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the process is gone")?;
-    // The name, in parentheses, may hold anything. Behind it the first field is the third of the line.
-    let (_, behind_name) = stat.rsplit_once(')').context("no name in the line")?;
-    let fields: Vec<&str> = behind_name.split_whitespace().collect();
-    let ticks = |field: usize| anyhow::Ok(fields.get(field - 3).context("too few fields")?.parse::<f64>()?);
-    Ok(Duration::from_secs_f64((ticks(14)? + ticks(15)?) / TICKS_PER_SECOND))
+    Ok(Stat::of(pid)?.used)
+}
+
+/// What a process and those that it has started have used of the processor so far, whether or not these still run.
+pub(crate) fn cpu_time_of_tree(pid: u32) -> anyhow::Result<Duration> {
+    let own = Stat::of(pid)?;
+    let processes = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    // One that has gone meanwhile counts among those its parent has waited for.
+    let children = processes.filter_map(|process| Stat::of(process).ok()).filter(|stat| stat.parent == pid);
+    Ok(children.map(|child| child.used).sum::<Duration>() + own.used + own.used_by_children)
+}
+
+/// The line in which the kernel tells of a process.
+struct Stat {
+    parent: u32,
+    used: Duration,
+    used_by_children: Duration,
+}
+
+impl Stat {
+    fn of(pid: u32) -> anyhow::Result<Self> {
+        // The unit of these fields on every Linux (USER_HZ), whatever the kernel's own clock.
+        const TICKS_PER_SECOND: f64 = 100.0;
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the process is gone")?;
+        // The name, in parentheses, may hold anything. Behind it the first field is the third of the line.
+        let (_, behind_name) = stat.rsplit_once(')').context("no name in the line")?;
+        let fields: Vec<&str> = behind_name.split_whitespace().collect();
+        let field = |number: usize| anyhow::Ok(fields.get(number - 3).context("too few fields")?.parse::<f64>()?);
+        let time = |number| anyhow::Ok(Duration::from_secs_f64((field(number)? + field(number + 1)?) / TICKS_PER_SECOND));
+        let parent = fields.get(1).context("too few fields")?.parse()?;
+        Ok(Self { parent, used: time(14)?, used_by_children: time(16)? })
+    }
 }
 
 /// The memory a process holds (resident set), in MiB.

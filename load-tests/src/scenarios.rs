@@ -16,6 +16,7 @@ mod restore;
 mod scale;
 mod sustained;
 mod throughput;
+pub(crate) mod views;
 mod whole_demo;
 mod wrong_instance;
 
@@ -31,6 +32,8 @@ pub(crate) enum Scenario {
     FirstOrder,
     /// Email alone: idle, from a paid order to its mail, and as many mails as there can be.
     Mail,
+    /// How fast views apply a log that is there already.
+    Views,
     /// What services use that have nothing to do.
     Idle,
     /// From POST to VALIDATED beside three bare hops; how long a commit takes.
@@ -85,6 +88,7 @@ impl Scenario {
         match self {
             Self::FirstOrder => first_order::run(&ground.interrupt, report),
             Self::Mail => mail::run(&ground.interrupt, report),
+            Self::Views => views::run(&ground.interrupt, report),
             Self::Idle => {
                 say("idle: services with nothing to do");
                 idle::run(ground, report)

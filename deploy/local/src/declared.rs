@@ -35,10 +35,15 @@ pub(crate) const PARTS: &[Declaration] = &[
     step("seed-customers", "millrace-seed-customers", &["customers"], Describe::NotPassed),
     service("email", None, 18680).needing(MAILING),
     instance("email-1", "email", 1, None, 18690).needing(MAILING),
+    service("views", Some(8780), 18780).needing(VIEWING),
+    instance("views-1", "views", 1, Some(8790), 18790).needing(VIEWING),
 ];
 
 /// What a service needs that mails.
 const MAILING: &[&str] = &["topics", "schemas", "seed", "postgres", "mailbox"];
+
+/// What a service needs that keeps its views in tables.
+const VIEWING: &[&str] = &["topics", "schemas", "seed", "postgres"];
 
 /// One part of the stack.
 #[derive(Debug)]

@@ -116,8 +116,12 @@ fn welcome(stack: &Stack, env_file: &Path) -> anyhow::Result<String> {
         writeln!(text, "  {:<15} {:<15} {}", part.name(), process, part.address().unwrap_or_default())?;
     }
     writeln!(text, "\nThe addresses are in {} too, for a shell to source.", env_file.display())?;
+    let page = stack.parts().iter().find(|part| part.service() == Some("views") && part.pid().is_some());
+    if let Some(url) = page.and_then(Part::url) {
+        writeln!(text, "\nWatch it all on the live page, and place orders there:\n\n  >>> {url}/ <<<\n")?;
+    }
     if let Some(url) = stack.parts().iter().find(|part| part.name() == "orders").and_then(Part::url) {
-        writeln!(text, "Place an order, and wait for the verdict on it:\n")?;
+        writeln!(text, "From a shell: place an order, and wait for the verdict on it:\n")?;
         writeln!(text, "  curl -i {url}/v1/orders -H 'content-type: application/json' \\")?;
         writeln!(text, "    -d '{FIRST_ORDER}'")?;
         writeln!(text, "  curl -i {url}/v1/orders/first/validated")?;

@@ -19,10 +19,10 @@
 //! lacks is installed or named by [`setup()`], which every start calls; it costs nothing when all is there.
 //!
 //! The demo runs two instances of each service, and has fixed ports: orders 8080 and 8090, payments 8480 and 8490, customers
-//! 8580 and 8590, the registry 8081, Kafka 9092 (and 9093 for its controller), PostgreSQL 15432, and for probes and metrics
-//! orders 18080 and 18090, order-details 18180 and 18190, fraud 18280 and 18290, inventory 18380 and 18390, payments 18480
-//! and 18490, customers 18580 and 18590. `up --port orders=8888`, or `MILLRACE_PORTS=orders=8888` in the environment, moves
-//! one.
+//! 8580 and 8590, views and its page 8780 and 8790, the registry 8081, the mailbox 8025 and 1025, Kafka 9092 (and 9093 for its
+//! controller), PostgreSQL 15432, and for probes and metrics orders 18080 and 18090, order-details 18180 and 18190, fraud
+//! 18280 and 18290, inventory 18380 and 18390, payments 18480 and 18490, customers 18580 and 18590, email 18680 and 18690,
+//! views 18780 and 18790. `up --port orders=8888`, or `MILLRACE_PORTS=orders=8888` in the environment, moves one.
 //!
 //! Three more variables concern who calls. `MILLRACE_BUILT` says that the workspace has just been built, which spares the
 //! call of cargo; `MILLRACE_BIN` names another directory of our programs; `MILLRACE_CACHE` names another place than
@@ -38,6 +38,7 @@ mod exec;
 mod infrastructure;
 mod interrupt;
 mod launch;
+mod page;
 mod part;
 mod ports;
 mod probe;

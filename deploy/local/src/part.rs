@@ -11,6 +11,7 @@ use crate::declared::{Declaration, Describe, Kind, Ready, admin};
 use crate::error::{Error, Result};
 use crate::infrastructure::{kafka, postgres};
 use crate::launch::{Launch, tail};
+use crate::page;
 use crate::probe;
 use crate::process::Process;
 use crate::site::Site;
@@ -61,8 +62,8 @@ impl Part {
                 Err(error) if found_something_in_use(&error) => {}
                 outcome => return outcome,
             }
-            // Nobody knows the ports yet, so that others will do. Later it must be the same ones, which the system may
-            // not have given back yet.
+            // Nobody has been told the ports yet but services that let a page call them, so that others will do. Later it must
+            // be the same ones, which the system may not have given back yet.
             if first_start {
                 self.site.renew_ports(self.declaration)?;
             }
@@ -266,10 +267,12 @@ impl Part {
                     true => launch.environment("DATABASE_URL", postgres_url(site.port("postgres"), service)),
                     false => launch,
                 };
-                match http_port {
+                let launch = match http_port {
                     Some(_) => launch.environment("LISTEN", probe::address(site.port(name))),
                     None => launch,
-                }
+                };
+                let told = page::environment(service, &site.addresses());
+                told.into_iter().fold(launch, |launch, (name, value)| launch.environment(&name, value))
             }
         };
         let more = site.environment.iter().filter(|(part, _, _)| part == self.name());

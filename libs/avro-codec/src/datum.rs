@@ -35,26 +35,37 @@ impl Reading {
     }
 
     pub(crate) fn read<R: AvroRecord>(&self, id: SchemaId, datum: &[u8]) -> Result<R, DecodeError> {
-        let mut input = Datum { rest: datum, overrun: false };
-        let read = match self {
-            Self::Direct(reader) => reader.read_deser(&mut input),
-            Self::Resolving(reader) => reader.read_value(&mut input).and_then(|value| apache_avro::from_value(&value)),
-            Self::Incompatible(error) => return Err(error.clone()),
-        };
-        if input.overrun {
-            return Err(DecodeError::Truncated(id));
+        match self {
+            Self::Direct(reader) => exactly(id, datum, |input| reader.read_deser(input)),
+            Self::Resolving(reader) => exactly(id, datum, |input| {
+                reader.read_value(input).and_then(|value| apache_avro::from_value(&value))
+            }),
+            Self::Incompatible(error) => Err(error.clone()),
         }
-        let record = read.map_err(|error| DecodeError::Malformed { id, why: sentence(error) })?;
-        match input.rest.len() {
-            0 => Ok(record),
-            count => Err(DecodeError::TrailingBytes { id, count }),
-        }
+    }
+}
+
+/// What `read` makes of all bytes of a datum, no more and no less.
+pub(crate) fn exactly<T>(
+    id: SchemaId,
+    datum: &[u8],
+    read: impl FnOnce(&mut Datum<'_>) -> apache_avro::AvroResult<T>,
+) -> Result<T, DecodeError> {
+    let mut input = Datum { rest: datum, overrun: false };
+    let read = read(&mut input);
+    if input.overrun {
+        return Err(DecodeError::Truncated(id));
+    }
+    let value = read.map_err(|error| DecodeError::Malformed { id, why: sentence(error) })?;
+    match input.rest.len() {
+        0 => Ok(value),
+        count => Err(DecodeError::TrailingBytes { id, count }),
     }
 }
 
 /// The bytes of one datum. Remembers a read past the end, because the library takes the end of the input for null when
 /// it reads a string, a boolean or a union into a tree of values.
-struct Datum<'a> {
+pub(crate) struct Datum<'a> {
     rest: &'a [u8],
     overrun: bool,
 }

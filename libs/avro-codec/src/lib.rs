@@ -48,6 +48,7 @@
 
 mod datum;
 mod error;
+mod json;
 mod parsed;
 mod record;
 pub mod registry;
@@ -58,6 +59,7 @@ mod wire;
 /// For `#[serde(with = "avro_codec::bytes")]` on fields of the type `bytes`.
 pub use apache_avro::serde::bytes;
 pub use error::{DecodeError, EncodeError, SchemaError};
+pub use json::text_of;
 pub use record::AvroRecord;
 pub use resolution::can_read;
 pub use schemas::{SchemaId, Schemas, Status};

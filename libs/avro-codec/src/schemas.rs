@@ -7,8 +7,7 @@ use apache_avro::Schema;
 use apache_avro::writer::datum::GenericDatumWriter;
 
 use crate::datum::{Reading, sentence};
-use crate::parsed;
-use crate::{AvroRecord, DecodeError, EncodeError, SchemaError, wire};
+use crate::{AvroRecord, DecodeError, EncodeError, SchemaError, json, parsed, wire};
 
 /// Number under which a registry knows the text of a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,7 +56,7 @@ struct Known {
 }
 
 enum Answer {
-    Schema(&'static Schema),
+    Schema { schema: &'static Schema, text: Arc<str> },
     Refused(String),
 }
 
@@ -91,7 +90,7 @@ impl Schemas {
     /// The text is no schema, data of it would be unsafe to read, or the id is known under another schema.
     pub fn learn(&self, id: SchemaId, text: &str) -> Result<(), SchemaError> {
         let schema = parsed::parse(text)?;
-        self.write().learn(id, schema)
+        self.write().learn(id, text, schema)
     }
 
     /// Takes in the schema of an id under which values for this subject are to be written.
@@ -101,7 +100,7 @@ impl Schemas {
     pub fn bind(&self, subject: &str, id: SchemaId, text: &str) -> Result<(), SchemaError> {
         let schema = parsed::parse(text)?;
         let mut known = self.write();
-        known.learn(id, schema)?;
+        known.learn(id, text, schema)?;
         known.bind(subject, id, text, schema).map(drop)
     }
 
@@ -141,6 +140,24 @@ impl Schemas {
         reading.read(id, datum)
     }
 
+    /// Reads a value of any known schema, to be shown: records become objects, enums their symbols, decimals and bytes that
+    /// are text become text ([`text_of`](crate::text_of) the others), times are the numbers they are.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn decode_json(&self, bytes: &[u8]) -> Result<serde_json::Value, DecodeError> {
+        let (id, datum) = wire::split(bytes)?;
+        json::read(id, self.writer(id)?, datum)
+    }
+
+    /// The text of the schema of an id, as it was learned; none unless it is known.
+    pub fn text(&self, id: SchemaId) -> Option<Arc<str>> {
+        match self.read().answers.get(&id)? {
+            Answer::Schema { text, .. } => Some(Arc::clone(text)),
+            Answer::Refused(_) => None,
+        }
+    }
+
     /// What is known about the schema of these bytes; looks only at their header.
     pub fn status(&self, bytes: &[u8]) -> Status {
         wire::split(bytes).map_or(Status::Known, |(id, _)| self.status_of(id))
@@ -149,7 +166,7 @@ impl Schemas {
     /// What is known about an id.
     pub fn status_of(&self, id: SchemaId) -> Status {
         match self.read().answers.get(&id) {
-            Some(Answer::Schema(_)) => Status::Known,
+            Some(Answer::Schema { .. }) => Status::Known,
             Some(Answer::Refused(_)) => Status::Refused,
             None => Status::Unresolved(id),
         }
@@ -181,19 +198,23 @@ impl Schemas {
             return Ok(Arc::clone(binding));
         }
         let next = (1..).map(SchemaId).find(|id| !known.answers.contains_key(id)).expect("ids are never used up");
-        known.learn(next, schema).map_err(refused)?;
+        known.learn(next, text, schema).map_err(refused)?;
         known.bind(subject, next, text, schema).map_err(refused)
     }
 
     fn decide_reading<R: AvroRecord>(&self, id: SchemaId) -> Result<Arc<Reading>, DecodeError> {
-        let writer = match self.read().answers.get(&id) {
-            Some(Answer::Schema(writer)) => *writer,
-            Some(Answer::Refused(why)) => return Err(DecodeError::RefusedSchema { id, why: why.clone() }),
-            None => return Err(DecodeError::UnknownSchema(id)),
-        };
-        let reading = Arc::new(Reading::of::<R>(id, writer));
+        let reading = Arc::new(Reading::of::<R>(id, self.writer(id)?));
         self.write().readings.insert((id, TypeId::of::<R>()), Arc::clone(&reading));
         Ok(reading)
+    }
+
+    /// What data of the id are written with.
+    fn writer(&self, id: SchemaId) -> Result<&'static Schema, DecodeError> {
+        match self.read().answers.get(&id) {
+            Some(Answer::Schema { schema, .. }) => Ok(schema),
+            Some(Answer::Refused(why)) => Err(DecodeError::RefusedSchema { id, why: why.clone() }),
+            None => Err(DecodeError::UnknownSchema(id)),
+        }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Known> {
@@ -222,12 +243,12 @@ impl fmt::Debug for Schemas {
 }
 
 impl Known {
-    fn learn(&mut self, id: SchemaId, schema: &'static Schema) -> Result<(), SchemaError> {
+    fn learn(&mut self, id: SchemaId, text: &str, schema: &'static Schema) -> Result<(), SchemaError> {
         match self.answers.get(&id) {
-            Some(Answer::Schema(known)) if *known != schema => Err(SchemaError::Changed(id)),
-            Some(Answer::Schema(_)) => Ok(()),
+            Some(Answer::Schema { schema: known, .. }) if *known != schema => Err(SchemaError::Changed(id)),
+            Some(Answer::Schema { .. }) => Ok(()),
             Some(Answer::Refused(_)) | None => {
-                self.answers.insert(id, Answer::Schema(schema));
+                self.answers.insert(id, Answer::Schema { schema, text: text.into() });
                 Ok(())
             }
         }

@@ -9,16 +9,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// environment, or `<name>:<n>` for the n-th passing. Tests choose a step that way; a build without debug assertions knows
 /// no such points.
 pub fn failure_point(name: &str) {
-    if !cfg!(debug_assertions) {
-        return;
-    }
-    static CHOSEN: LazyLock<Option<Chosen>> = LazyLock::new(|| Chosen::parsed(&env::var(VARIABLE).ok()?));
-    static PASSED: AtomicU64 = AtomicU64::new(0);
-    let Some(chosen) = CHOSEN.as_ref().filter(|chosen| chosen.name == name) else { return };
-    if PASSED.fetch_add(1, Ordering::Relaxed) + 1 == chosen.passing {
+    if is_chosen(name) {
         tracing::error!(name, "the failure point that was asked for");
         process::abort();
     }
+}
+
+/// Whether what went well here is to be taken for a failure, as if its answer had been lost on the way: chosen like a
+/// [`failure_point`], and `false` in a build without debug assertions.
+pub fn failure_claimed(name: &str) -> bool {
+    let is_claimed = is_chosen(name);
+    if is_claimed {
+        tracing::error!(name, "the failure that was asked for");
+    }
+    is_claimed
+}
+
+fn is_chosen(name: &str) -> bool {
+    if !cfg!(debug_assertions) {
+        return false;
+    }
+    static CHOSEN: LazyLock<Option<Chosen>> = LazyLock::new(|| Chosen::parsed(&env::var(VARIABLE).ok()?));
+    static PASSED: AtomicU64 = AtomicU64::new(0);
+    let Some(chosen) = CHOSEN.as_ref().filter(|chosen| chosen.name == name) else { return false };
+    PASSED.fetch_add(1, Ordering::Relaxed) + 1 == chosen.passing
 }
 
 const VARIABLE: &str = "MILLRACE_FAILURE_POINT";

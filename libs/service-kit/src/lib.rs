@@ -86,7 +86,7 @@ mod view;
 mod world;
 
 pub use context::Context;
-pub use failure_point::failure_point;
+pub use failure_point::{failure_claimed, failure_point};
 pub use gateway::Gateway;
 pub use metrics::Counter;
 pub use options::{KitOptions, LogFormat, milliseconds};

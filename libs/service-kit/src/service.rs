@@ -28,6 +28,7 @@ pub struct Service<O> {
     journaled: Vec<TopicDeclaration>,
     commit_interval: Option<Duration>,
     sunk: Vec<TopicDeclaration>,
+    sunk_of: Option<fn(&O) -> Vec<TopicDeclaration>>,
     pub(crate) http: Option<RouterBuilder<O>>,
     pub(crate) tasks: Vec<(&'static str, TaskBuilder<O>)>,
     jobs: Vec<Job<O>>,
@@ -67,6 +68,7 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
             journaled: Vec::new(),
             commit_interval: None,
             sunk: Vec::new(),
+            sunk_of: None,
             http: None,
             tasks: Vec::new(),
             jobs: Vec::new(),
@@ -99,6 +101,13 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
     #[must_use]
     pub fn sinks<V: AvroRecord>(mut self, topic: &Topic<V>) -> Self {
         self.sunk.push(topic.declaration());
+        self
+    }
+
+    /// Further topics for the [sink](Context::sink), where its options decide which.
+    #[must_use]
+    pub fn sinks_of(mut self, topics: fn(&O) -> Vec<TopicDeclaration>) -> Self {
+        self.sunk_of = Some(topics);
         self
     }
 
@@ -170,7 +179,8 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
             command = command.subcommand(clap::Command::new(job.name).about(job.about));
         }
         let has_jobs = !self.jobs.is_empty();
-        let uses_kafka = self.topology.is_some() || !self.journaled.is_empty() || !self.sunk.is_empty();
+        let sinks = !self.sunk.is_empty() || self.sunk_of.is_some();
+        let uses_kafka = self.topology.is_some() || !self.journaled.is_empty() || sinks;
         let ids: Vec<_> = command.get_arguments().map(|argument| argument.get_id().clone()).collect();
         for id in ids {
             let means_something = match id.as_str() {
@@ -196,7 +206,7 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
             graph,
             journaled: self.journaled.clone(),
             commit_interval: self.commit_interval,
-            sunk: self.sunk.clone(),
+            sunk: self.sunk.iter().cloned().chain(self.sunk_of.iter().flat_map(|topics| topics(options))).collect(),
         })
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use service_kit::{TopicPartition, failure_point};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use streams::Timestamp;
 
 /// The database of the service.
 #[derive(Clone, Debug)]
@@ -33,17 +34,19 @@ pub struct Entry {
 pub enum Claim {
     /// It is ours to send.
     Ours,
-    /// It was sent or given up before.
-    Finished,
+    /// It was sent before, at this moment.
+    Sent(Timestamp),
+    /// It was given up before.
+    Dead,
     /// Somebody else is sending it.
     Taken,
 }
 
-/// The end of a mail.
+/// The end of a mail, and when it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    Sent,
-    Dead,
+    Sent(Timestamp),
+    Dead(Timestamp),
 }
 
 /// How long a connection is waited for.
@@ -95,7 +98,9 @@ impl Db {
                     = (EXCLUDED.claimed_by, EXCLUDED.topic, EXCLUDED.partition, EXCLUDED."offset"))
             RETURNING idempotency_key, "offset""#;
         // A mail of this very place is ours, one of another place that is claimed as well has to wait for that.
-        const LOOK: &str = "SELECT idempotency_key FROM mails WHERE state <> 'claimed' AND idempotency_key = ANY($1)";
+        const LOOK: &str = "
+            SELECT idempotency_key, state = 'sent', (extract(epoch FROM finished_at) * 1000)::bigint
+            FROM mails WHERE state <> 'claimed' AND idempotency_key = ANY($1)";
 
         failure_point("before-claim");
         let keys: Vec<&str> = mails.iter().map(|mail| mail.key.as_str()).collect();
@@ -114,32 +119,31 @@ impl Db {
         if mails.iter().all(is_ours) {
             return Ok(vec![Claim::Ours; mails.len()]);
         }
-        let finished: Vec<String> = sqlx::query_scalar(LOOK).bind(&keys).fetch_all(&self.pool).await?;
-        Ok(mails
-            .iter()
-            .map(|mail| match mail {
-                mail if is_ours(mail) => Claim::Ours,
-                mail if finished.contains(&mail.key) => Claim::Finished,
-                _ => Claim::Taken,
-            })
-            .collect())
+        let finished: Vec<(String, bool, i64)> = sqlx::query_as(LOOK).bind(&keys).fetch_all(&self.pool).await?;
+        let end = |(key, is_sent, at)| (key, if is_sent { Claim::Sent(Timestamp(at)) } else { Claim::Dead });
+        let finished: BTreeMap<String, Claim> = finished.into_iter().map(end).collect();
+        let claim = |mail: &Entry| {
+            if is_ours(mail) { Claim::Ours } else { finished.get(&mail.key).copied().unwrap_or(Claim::Taken) }
+        };
+        Ok(mails.iter().map(claim).collect())
     }
 
     /// Marks mails as finished.
     pub async fn finish(&self, mails: &[(String, End)]) -> sqlx::Result<()> {
         const FINISH: &str = "
-            UPDATE mails SET state = done.state, finished_at = now()
-            FROM UNNEST($1::text[], $2::text[]) AS done (idempotency_key, state)
+            UPDATE mails SET state = done.state, finished_at = timestamptz 'epoch' + done.at_ms * interval '1 millisecond'
+            FROM UNNEST($1::text[], $2::text[], $3::bigint[]) AS done (idempotency_key, state, at_ms)
             WHERE mails.idempotency_key = done.idempotency_key AND mails.state = 'claimed'";
 
         failure_point("before-mark");
-        let state = |end: &End| match end {
-            End::Sent => "sent",
-            End::Dead => "dead",
+        let end = |end: &End| match end {
+            End::Sent(at) => ("sent", at.as_millis()),
+            End::Dead(at) => ("dead", at.as_millis()),
         };
         sqlx::query(FINISH)
             .bind(mails.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>())
-            .bind(mails.iter().map(|(_, end)| state(end)).collect::<Vec<_>>())
+            .bind(mails.iter().map(|(_, ended)| end(ended).0).collect::<Vec<_>>())
+            .bind(mails.iter().map(|(_, ended)| end(ended).1).collect::<Vec<_>>())
             .execute(&self.pool)
             .await?;
         failure_point("after-mark");

@@ -1,8 +1,9 @@
 //! Takes mails out of the outbox, and sends each of them.
 //!
-//! A mail is claimed, sent, marked, and only then may the position of its partition move past it and those before. Killed in
-//! between, the next process begins at the position, finds what is marked, and repeats the rest under the same idempotency
-//! key: at least once, and once with a provider that honours the key.
+//! A mail is claimed, sent, marked, and told of in `mails-sent`; only then may the position of its partition move past it and
+//! those before. Killed in between, the next process begins at the position, finds what is marked and tells of it, and
+//! repeats the rest under the same idempotency key: at least once, and once with a provider that honours the key. The mark
+//! comes before the telling, so that no mail goes out again because Kafka is away.
 //!
 //! One task has the database and the sink; attempts are tasks of their own, so that no mail waits for another.
 
@@ -131,8 +132,7 @@ impl Sender {
                 // These first: whatever fails from here on, the sink has forgotten the partitions of before.
                 self.partitions = partitions;
                 self.is_begun = false;
-                self.abandon().await?;
-                self.finish().await?;
+                self.settle().await?;
                 self.prefixes.clear();
             }
             Event::Sink(SinkEvent::Records(records)) => records.into_iter().for_each(|record| self.take(record)),
@@ -189,10 +189,9 @@ impl Sender {
 
     fn attempt(&self) -> Attempt {
         Attempt {
+            context: self.context.clone(),
             transport: self.transport.clone(),
             dead_letters: self.dead_letters.clone(),
-            clock: self.context.clock(),
-            retry_for: self.context.options().retry_for,
         }
     }
 
@@ -212,7 +211,12 @@ impl Sender {
                         let attempt = self.attempt();
                         self.attempts.spawn(attempt.send(mail));
                     }
-                    Claim::Finished => self.finished.push(Finished { entry, end: None }),
+                    Claim::Sent(at) => {
+                        // Whether it was told of is not known.
+                        let untold = Some(mail.sent(at));
+                        self.finished.push(Finished { entry, end: None, untold });
+                    }
+                    Claim::Dead => self.finished.push(Finished { entry, end: None, untold: None }),
                     Claim::Taken => drop(self.later.insert(mail, TAKEN_INTERVAL)),
                 }
             }
@@ -223,18 +227,24 @@ impl Sender {
         match attempted.map_err(|panic| Trouble::Fatal(panic.into()))?.map_err(Trouble::Fatal)? {
             Attempted::Finished(finished) => self.finished.push(finished),
             Attempted::Again { mail, after } => drop(self.later.insert(mail, after)),
+            Attempted::Untold => {}
         }
         Ok(())
     }
 
-    /// Marks what is finished, and moves the positions over all before which nothing is open.
+    /// Marks what is finished, tells of what went out, and moves the positions over all before which nothing is open.
     async fn finish(&mut self) -> Result<(), Trouble> {
         if self.finished.is_empty() {
             return Ok(());
         }
         self.mark().await?;
         let mut positions = BTreeMap::new();
-        for Finished { entry, .. } in self.finished.drain(..) {
+        for Finished { entry, untold, .. } in std::mem::take(&mut self.finished) {
+            if let Some(untold) = untold {
+                let attempt = self.attempt();
+                self.attempts.spawn(attempt.tell(entry, untold));
+                continue;
+            }
             let Some(prefix) = self.prefixes.get_mut(&entry.source) else { continue };
             if prefix.finish(entry.offset) {
                 positions.insert(entry.source, prefix.next_offset());
@@ -253,6 +263,15 @@ impl Sender {
             in_time(self.db.finish(&ends)).await?;
         }
         Ok(())
+    }
+
+    /// Forgets what is not on its way, and takes what is to its end.
+    async fn settle(&mut self) -> Result<(), Trouble> {
+        self.abandon().await?;
+        // Sends the telling of what went out on its way, which moves positions in its turn.
+        self.finish().await?;
+        self.abandon().await?;
+        self.finish().await
     }
 
     /// Forgets what is not on its way, and waits for what is.
@@ -283,11 +302,7 @@ impl Sender {
 
     /// What is on its way comes to its end, and is remembered.
     async fn end(mut self) -> anyhow::Result<()> {
-        let ended = match self.abandon().await {
-            Ok(()) => self.finish().await,
-            trouble => trouble,
-        };
-        match ended {
+        match self.settle().await {
             Ok(()) => Ok(()),
             Err(Trouble::Database(error)) => {
                 tracing::warn!(%error, "mails that were sent may be sent once more: the database cannot be told");

@@ -1,6 +1,8 @@
 //! What the tables hold after some events: the same, whether these come at once or one by one, and however often.
 
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

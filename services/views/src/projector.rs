@@ -7,6 +7,8 @@
 //! While one batch is written the next gathers, so that batches are as large as they have to be.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::mem;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -25,9 +27,9 @@ const DATABASE: &str = "database";
 const ENOUGH_RECORDS: usize = 10_000;
 /// Their bytes likewise.
 const ENOUGH_BYTES: usize = 16 * 1024 * 1024;
-/// One to write, and one more for whoever comes while a connection is being closed.
+/// One to write with, and one more while that one is given up.
 const CONNECTIONS: u32 = 2;
-/// How long the database may take for a batch.
+/// How long the database may take for a batch; longer than it takes to find out itself that something takes too long.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(15);
 /// Before the database is tried again.
 const DATABASE_INTERVAL: Duration = Duration::from_secs(1);
@@ -49,6 +51,223 @@ async fn run(context: Context<Options>) -> anyhow::Result<()> {
     // A transaction that is cut off comes to nothing, or was committed: the next process finds out.
     tokio::select! {
         () = stopping.cancelled() => Ok(()),
-        Err(error) = projector.work() => Err(error),
+        ended = projector.work() => ended.map(|never| match never {}),
+    }
+}
+
+struct Projector {
+    context: Context<Options>,
+    sink: Sink,
+    inbox: Inbox,
+    writer: Writer,
+}
+
+/// What has come out of the sink.
+#[derive(Default)]
+struct Inbox {
+    partitions: Vec<TopicPartition>,
+    /// Whether the partitions are being read.
+    is_begun: bool,
+    /// Not written yet.
+    records: Vec<SinkRecord>,
+    bytes: usize,
+}
+
+struct Writer {
+    db: Db,
+    reader: Reader,
+    dead_letters: DeadLetters,
+    /// Where each partition is in the tables, as far as is known here.
+    positions: BTreeMap<TopicPartition, i64>,
+}
+
+/// Why a turn cannot be taken to its end.
+enum Failure {
+    /// Everything begins again at the positions.
+    Tables(Trouble),
+    Fatal(anyhow::Error),
+}
+
+impl Projector {
+    fn new(context: Context<Options>) -> anyhow::Result<Self> {
+        let options = context.options();
+        let sink = context.sink();
+        let writer = Writer {
+            db: Db::new(&options.database_url, CONNECTIONS)?,
+            reader: Reader::new(options),
+            dead_letters: sink.dead_letters(),
+            positions: BTreeMap::new(),
+        };
+        Ok(Self { context, sink, inbox: Inbox::default(), writer })
+    }
+
+    async fn work(&mut self) -> anyhow::Result<Infallible> {
+        loop {
+            match self.turn().await {
+                Ok(()) => continue,
+                Err(Failure::Fatal(error)) => return Err(error),
+                Err(Failure::Tables(Trouble::Conflict)) => {
+                    tracing::info!("somebody else has moved a position: beginning there");
+                    CONFLICTS.add(1);
+                }
+                Err(Failure::Tables(Trouble::OtherLayout)) => self.pause(OTHER_LAYOUT.to_string()).await,
+                Err(Failure::Tables(Trouble::Database(error))) => {
+                    self.pause(format!("the database cannot be used: {error}")).await;
+                }
+            }
+            self.inbox.begin_again();
+        }
+    }
+
+    async fn pause(&self, reason: String) {
+        self.context.awaiting(DATABASE, reason);
+        sleep(DATABASE_INTERVAL).await;
+    }
+
+    /// Waits for records if there are none, or writes those that are there and gathers others meanwhile.
+    async fn turn(&mut self) -> Result<(), Failure> {
+        if !self.inbox.is_begun {
+            self.begin().await?;
+        }
+        let batch = self.inbox.emptied();
+        let Self { sink, inbox, writer, .. } = self;
+        if batch.is_empty() {
+            inbox.take(sink.next().await.map_err(anyhow::Error::from)?);
+            return Ok(());
+        }
+        let mut writing = pin!(writer.write(&batch));
+        loop {
+            tokio::select! {
+                written = &mut writing => return written,
+                event = sink.next(), if !inbox.is_full() => inbox.take(event.map_err(anyhow::Error::from)?),
+            }
+        }
+    }
+
+    /// Has the partitions read from where they are in the tables.
+    async fn begin(&mut self) -> Result<(), Failure> {
+        let Self { context, sink, inbox, writer } = self;
+        in_time(writer.db.prepare()).await?;
+        let positions = in_time(writer.db.positions(&inbox.partitions)).await?;
+        if !inbox.partitions.is_empty() {
+            // What was never read begins where its log does.
+            sink.start_at(positions.iter().filter(|(_, next)| *next > 0).cloned());
+        }
+        writer.positions = positions.into_iter().collect();
+        inbox.is_begun = true;
+        context.arrived(DATABASE);
+        Ok(())
+    }
+}
+
+impl Inbox {
+    fn take(&mut self, event: SinkEvent) {
+        match event {
+            SinkEvent::Assigned(partitions) => {
+                self.partitions = partitions;
+                self.begin_again();
+            }
+            SinkEvent::Records(records) => {
+                self.bytes += records.iter().map(SinkRecord::size).sum::<usize>();
+                self.records.extend(records);
+            }
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.records.len() >= ENOUGH_RECORDS || self.bytes >= ENOUGH_BYTES
+    }
+
+    fn emptied(&mut self) -> Vec<SinkRecord> {
+        self.bytes = 0;
+        mem::take(&mut self.records)
+    }
+
+    /// Whatever is not written is read once more.
+    fn begin_again(&mut self) {
+        self.emptied();
+        self.is_begun = false;
+    }
+}
+
+impl Writer {
+    /// Writes a batch. What cannot be read is put aside before.
+    async fn write(&mut self, records: &[SinkRecord]) -> Result<(), Failure> {
+        let mut events = Vec::with_capacity(records.len());
+        for record in records {
+            match self.reader.event(record) {
+                Ok(event) => events.push(event),
+                Err(cause) => self.put_aside(record, &cause).await?,
+            }
+        }
+        match self.commit(records, Rows::of(events)).await {
+            Err(Trouble::Database(error)) if is_about_data(&error) => self.halve(records).await,
+            committed => Ok(committed?),
+        }
+    }
+
+    /// Writes what can be written of a batch that the database refuses: by halves, until what it refuses is one record.
+    async fn halve(&mut self, records: &[SinkRecord]) -> Result<(), Failure> {
+        let mut parts = vec![records];
+        while let Some(part) = parts.pop() {
+            // What cannot be read was put aside before.
+            let events = part.iter().filter_map(|record| self.reader.event(record).ok());
+            let rows = Rows::of(events);
+            match (self.commit(part, rows).await, part) {
+                (Err(Trouble::Database(error)), [record]) if is_about_data(&error) => {
+                    self.put_aside(record, &error).await?;
+                    self.commit(part, Rows::default()).await?;
+                }
+                (Err(Trouble::Database(error)), _) if is_about_data(&error) => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                }
+                (committed, _) => committed?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn put_aside(&self, record: &SinkRecord, cause: &(dyn std::fmt::Display + Sync)) -> Result<(), Failure> {
+        Ok(self.dead_letters.put(record, cause).await.map_err(anyhow::Error::from)?)
+    }
+
+    /// Writes the rows of these records, and moves the positions behind them.
+    async fn commit(&mut self, records: &[SinkRecord], rows: Rows) -> Result<(), Trouble> {
+        let mut ends: BTreeMap<&TopicPartition, i64> = BTreeMap::new();
+        for record in records {
+            ends.insert(record.source(), record.offset() + 1);
+        }
+        let from = |at| self.positions.get(at).copied().unwrap_or_default();
+        let moves: Vec<_> = ends.into_iter().map(|(at, to)| Move { at: at.clone(), from: from(at), to }).collect();
+        in_time(self.db.write(&rows, &moves)).await?;
+        self.positions.extend(moves.into_iter().map(|moved| (moved.at, moved.to)));
+        EVENTS.add(records.len().try_into().unwrap_or(u64::MAX));
+        BATCHES.add(1);
+        Ok(())
+    }
+}
+
+/// Whether the database refuses what is to be written, and will whenever it is asked (classes 22, 23 and 54: data,
+/// constraints, limits).
+fn is_about_data(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
+}
+
+/// A database that stands still is as good as away: a statement waits for its answer without end.
+async fn in_time<T>(asked: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    timeout(DATABASE_PATIENCE, asked).await.unwrap_or(Err(Trouble::Database(sqlx::Error::PoolTimedOut)))
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Fatal(error)
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        Self::Tables(trouble)
     }
 }

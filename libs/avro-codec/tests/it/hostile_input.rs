@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::records::{Measurement, measurement};
 
 /// Change it to try other inputs; a failure names it, so that it can be had again.
-const SEED: u64 = 20_251_121;
-const ROUNDS: usize = 20_000;
+pub(crate) const SEED: u64 = 20_251_121;
+pub(crate) const ROUNDS: usize = 20_000;
 
 /// Reads the same data as [`Measurement`], but by way of a tree of values.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,7 @@ fn a_message_that_ends_too_early_is_refused_wherever_it_ends() {
     for end in 5..bytes.len() {
         let truncated = DecodeError::Truncated(SchemaId(1));
         assert_eq!(schemas.decode::<Measurement>(&bytes[..end]), Err(truncated.clone()), "after {end} bytes");
+        assert_eq!(schemas.decode_json(&bytes[..end]), Err(truncated.clone()), "after {end} bytes, as JSON");
         assert_eq!(schemas.decode::<OlderMeasurement>(&bytes[..end]), Err(truncated), "after {end} bytes, resolved");
     }
 }
@@ -48,6 +49,7 @@ fn bytes_after_the_datum_are_refused() {
     bytes.extend([0, 0]);
     let trailing = DecodeError::TrailingBytes { id: SchemaId(1), count: 2 };
     assert_eq!(schemas.decode::<Measurement>(&bytes), Err(trailing.clone()));
+    assert_eq!(schemas.decode_json(&bytes), Err(trailing.clone()));
     assert_eq!(schemas.decode::<OlderMeasurement>(&bytes), Err(trailing));
 }
 
@@ -58,6 +60,7 @@ fn a_length_beyond_the_message_is_refused() {
         let forged = [&bytes[..5], &zigzag(length)[..], b"mast"].concat();
         schemas.decode::<Measurement>(&forged).unwrap_err();
         schemas.decode::<OlderMeasurement>(&forged).unwrap_err();
+        schemas.decode_json(&forged).unwrap_err();
     }
 }
 
@@ -70,6 +73,7 @@ fn no_bytes_cause_a_panic() {
         let bytes = random.disturb(&original, 5);
         let direct = schemas.decode::<Measurement>(&bytes);
         let resolved = schemas.decode::<OlderMeasurement>(&bytes);
+        let _ = schemas.decode_json(&bytes);
         // Both ways walk the same bytes; they may disagree only on what the other does not keep.
         if let (Ok(direct), Ok(resolved)) = (direct, resolved) {
             assert_eq!((direct.sensor, direct.note), (resolved.sensor, resolved.note), "seed {SEED}");
@@ -93,6 +97,7 @@ fn no_schema_text_causes_a_panic() {
             let bytes = [&[0], &id.0.to_be_bytes()[..], &message[5..]].concat();
             let _ = schemas.decode::<Measurement>(&bytes);
             let _ = schemas.decode::<OlderMeasurement>(&bytes);
+            let _ = schemas.decode_json(&bytes);
         }
     }
 }
@@ -162,7 +167,7 @@ fn zigzag(number: i64) -> Vec<u8> {
 }
 
 /// SplitMix64 (Steele, Lea and Flood 2014): enough to shuffle bytes, and the same everywhere.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -199,7 +204,7 @@ impl Random {
     }
 
     /// Keeps the first `keep` bytes and truncates, overwrites, inserts, or makes up the rest.
-    fn disturb(&mut self, original: &[u8], keep: usize) -> Vec<u8> {
+    pub(crate) fn disturb(&mut self, original: &[u8], keep: usize) -> Vec<u8> {
         let mut bytes = original.to_vec();
         match self.below(4) {
             0 => bytes.truncate(keep + self.below(bytes.len() - keep)),

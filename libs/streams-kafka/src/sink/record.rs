@@ -40,6 +40,11 @@ impl SinkRecord {
         self.message.offset()
     }
 
+    /// How many bytes its key and value have.
+    pub fn size(&self) -> usize {
+        self.message.key_len() + self.message.payload_len()
+    }
+
     /// Its event time.
     pub fn timestamp(&self) -> Timestamp {
         Timestamp(self.message.timestamp().to_millis().unwrap_or(0))

@@ -8,7 +8,8 @@ use crate::harness::{DEADLINE, Sender, mails};
 use crate::mailbox::Mailbox;
 use crate::provider::Provider;
 
-const STEPS: [&str; 5] = ["before-claim", "after-claim", "after-send", "before-mark", "after-mark"];
+const STEPS: [&str; 7] =
+    ["before-claim", "after-claim", "after-send", "before-mark", "after-mark", "before-telling", "after-telling"];
 
 /// Mails that are written between two deaths.
 const MAILS: usize = 60;
@@ -36,7 +37,17 @@ async fn die(sender: &Sender, times: usize) -> anyhow::Result<usize> {
     }
     sender.service.start()?;
     sender.await_done().await?;
-    Ok(times * STEPS.len() * 2 * MAILS)
+    let count = times * STEPS.len() * 2 * MAILS;
+    assert_told(sender, count)?;
+    Ok(count)
+}
+
+/// Each mail was told of, whatever was in between, and always in the same words.
+fn assert_told(sender: &Sender, count: usize) -> anyhow::Result<()> {
+    let told = sender.told()?;
+    assert_eq!(told.len(), count, "each mail is told of");
+    assert!(told.into_values().any(|(_, times)| times > 1), "some twice, else this shows nothing");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,7 +55,7 @@ async fn killed_at_every_step_it_loses_no_mail_and_a_provider_that_honours_the_k
 -> anyhow::Result<()> {
     let provider = Provider::default();
     let sender = Sender::to_provider(&provider.listening().await?, &[])?;
-    let count = die(&sender, 14).await?;
+    let count = die(&sender, 10).await?;
     let deliveries = provider.deliveries();
     assert_eq!(deliveries.len(), count, "none is lost");
     assert!(deliveries.into_values().any(|requests| requests > 1), "some were repeated, else this shows nothing");
@@ -57,7 +68,7 @@ async fn killed_at_every_step_it_loses_no_mail_and_a_provider_that_honours_the_k
 async fn killed_at_every_step_it_loses_no_mail_and_repeats_none_under_another_message_id() -> anyhow::Result<()> {
     let mailbox = Mailbox::default();
     let sender = Sender::to_server(&mailbox.listening().await?, &[])?;
-    let count = die(&sender, 6).await?;
+    let count = die(&sender, 5).await?;
     let ids = mailbox.message_ids();
     assert_eq!(ids.len(), count, "none is lost, and none has two ids");
     assert!(ids.into_values().any(|arrivals| arrivals > 1), "some were repeated, else this shows nothing");

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use avro_codec::{AvroRecord, Schemas};
 use shared_schemas::{
-    CUSTOMERS, Customer, CustomerLevel, EMAIL_OUTBOX, MailDue, MailKind, ORDERS, Order, OrderState, PAYMENTS, Payment,
+    CUSTOMERS, Customer, CustomerLevel, EMAIL_OUTBOX, MAILS_SENT, MailDue, MailKind, MailSent, ORDERS, Order,
+    OrderState, PAYMENTS, Payment,
 };
 use sqlx::{Connection, PgConnection};
 use streams::{Timestamp, Topic};
@@ -72,6 +73,18 @@ impl Sender {
         })
         .await;
         Ok(())
+    }
+
+    /// What the sender told of the mails that went out, by their keys, and how often it said so. Panics if it said two things
+    /// of one mail.
+    pub fn told(&self) -> anyhow::Result<BTreeMap<String, (MailSent, usize)>> {
+        let mut told = BTreeMap::new();
+        for fact in self.service.values(&MAILS_SENT, &self.schemas)? {
+            let (first, times) = told.entry(fact.idempotency_key.clone()).or_insert_with(|| (fact.clone(), 0));
+            assert_eq!(*first, fact);
+            *times += 1;
+        }
+        Ok(told)
     }
 
     async fn positions(&self) -> anyhow::Result<BTreeMap<i32, i64>> {

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use shared_schemas::EMAIL_OUTBOX;
+use shared_schemas::{EMAIL_OUTBOX, MailKind, MailSent};
 use test_kit::{RawRecord, eventually};
 use tokio::net::TcpListener;
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use crate::harness::{DEADLINE, Sender, mail, mails};
+use crate::harness::{DEADLINE, LONG_AGO, Sender, mail, mails};
 use crate::provider::Provider;
 
 /// A provider that answers each mail by what its key begins with, and the number of the request for it.
@@ -55,7 +55,12 @@ async fn a_mail_is_taken_with_its_key_sender_recipient_subject_and_text() -> any
         "text": "Dear Ada Ångström,\n\nthank you.\n",
     });
     assert_eq!(request.body_json::<serde_json::Value>()?, expected);
-    sender.await_done().await
+    sender.await_done().await?;
+    let (fact, times) = sender.told()?.remove("first/confirmation").context("it is told of")?;
+    let MailSent { order_id, kind, subject, sent_at, .. } = fact;
+    assert_eq!((order_id.as_str(), kind, subject.as_str(), times), ("first", MailKind::Confirmation, "Your order", 1));
+    assert!(sent_at > LONG_AGO, "it is told when it went out, and not when it was due");
+    Ok(())
 }
 
 #[tokio::test]
@@ -158,7 +163,10 @@ async fn what_the_provider_will_never_take_goes_to_the_dead_letters_and_the_rest
     let cause = "the provider says 422 Unprocessable Entity: no such address";
     sender.service.assert_dead_letters(&[(EMAIL_OUTBOX.name(), refused, cause)]).await;
     assert_eq!(await_state(&sender, "a/confirmation", "dead").await, 1);
-    sender.await_done().await
+    sender.await_done().await?;
+    let told = sender.told()?;
+    assert_eq!((told.len(), told.contains_key("a/confirmation")), (5, false), "what did not go out is not told of");
+    Ok(())
 }
 
 #[tokio::test]
@@ -199,5 +207,6 @@ async fn a_mail_that_is_in_the_outbox_twice_is_sent_once() -> anyhow::Result<()>
     sender.await_done().await?;
     let once = [("a/confirmation".to_string(), 1), ("b/confirmation".to_string(), 1)];
     assert_eq!(provider.deliveries(), once.into_iter().collect());
+    assert_eq!(sender.told()?.len(), 2, "in whatever numbers, it is told of as one mail");
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! The statements of a transaction that writes. Each is about many rows at once.
 
-use service_kit::{TopicPartition, failure_point};
+use std::io;
+
+use service_kit::{TopicPartition, failure_claimed, failure_point};
 use sqlx::PgConnection;
 
 use super::{Db, Trouble};
@@ -30,6 +32,9 @@ impl Db {
         failure_point("after-writes");
         transaction.commit().await?;
         failure_point("after-commit");
+        if failure_claimed("commit-answer-lost") {
+            return Err(sqlx::Error::from(io::Error::from(io::ErrorKind::ConnectionReset)).into());
+        }
         Ok(())
     }
 }

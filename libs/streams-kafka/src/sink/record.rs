@@ -42,7 +42,7 @@ impl SinkRecord {
 
     /// How many bytes its key and value have.
     pub fn size(&self) -> usize {
-        self.message.key_len() + self.message.payload_len()
+        self.message.key().map_or(0, <[u8]>::len) + self.message.payload().map_or(0, <[u8]>::len)
     }
 
     /// Its event time.

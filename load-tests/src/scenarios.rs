@@ -8,6 +8,7 @@ mod idle;
 mod join;
 mod latency;
 pub(crate) mod mail;
+pub(crate) mod pages;
 mod profile;
 mod rebuilds;
 mod records;
@@ -34,6 +35,8 @@ pub(crate) enum Scenario {
     Mail,
     /// How fast views apply a log that is there already.
     Views,
+    /// From the commit of an order to an open page, and what fifty pages cost.
+    Pages,
     /// What services use that have nothing to do.
     Idle,
     /// From POST to VALIDATED beside three bare hops; how long a commit takes.
@@ -89,6 +92,7 @@ impl Scenario {
             Self::FirstOrder => first_order::run(&ground.interrupt, report),
             Self::Mail => mail::run(&ground.interrupt, report),
             Self::Views => views::run(&ground.interrupt, report),
+            Self::Pages => pages::run(&ground.interrupt, report),
             Self::Idle => {
                 say("idle: services with nothing to do");
                 idle::run(ground, report)

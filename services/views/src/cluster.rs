@@ -1,9 +1,11 @@
 //! Who reads what, and how far it is.
 
 use std::collections::HashMap;
+use std::panic::resume_unwind;
 
 use serde::Serialize;
 use service_kit::{BrowseError, Browser, Context, Group};
+use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use crate::db::read::{Positions, Reads};
@@ -70,13 +72,40 @@ impl Cluster {
     /// # Errors
     /// The broker does not answer.
     pub async fn look(&self) -> Result<ClusterDocument, BrowseError> {
-        let groups = self.browser.looking(Browser::groups);
+        let groups = looked(&self.browser, Browser::groups);
         // Without the database there is less to be seen, but not nothing.
         let (groups, own) = tokio::join!(groups, self.reads.ask(&Positions));
         let own = own.unwrap_or_default().into_iter().map(|(topic, partition, next)| ((topic, partition), next));
         let own = own.collect();
         let groups = groups?.into_iter().map(|group| document(group, &own)).collect();
         Ok(ClusterDocument { groups })
+    }
+}
+
+/// Has a look, from a thread that may wait.
+///
+/// # Errors
+/// What the look says.
+pub async fn looked<T: Send + 'static>(
+    browser: &Browser,
+    look: impl FnOnce(&Browser) -> Result<T, BrowseError> + Send + 'static,
+) -> Result<T, BrowseError> {
+    let browser = browser.clone();
+    match spawn_blocking(move || look(&browser)).await {
+        Ok(seen) => seen,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // The process is about to end.
+            Err(_) => Err(BrowseError::Busy),
+        },
+    }
+}
+
+/// What is said of it outside.
+pub fn reason(error: &BrowseError) -> String {
+    match error {
+        BrowseError::Unavailable { .. } => "the broker does not answer".to_string(),
+        error => error.to_string(),
     }
 }
 
@@ -99,7 +128,11 @@ fn document(group: Group, own: &HashMap<(String, i32), i64>) -> GroupDocument {
         group: group.name,
         state: group.state,
         lag: lags.reduce(i64::saturating_add),
-        members: group.members.into_iter().map(|it| MemberDocument { name: it.name, partitions: it.partitions }).collect(),
+        members: group
+            .members
+            .into_iter()
+            .map(|it| MemberDocument { name: it.name, partitions: it.partitions })
+            .collect(),
         partitions,
     }
 }

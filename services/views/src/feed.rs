@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use service_kit::Context;
 use tokio::sync::{Notify, broadcast, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::cluster::Cluster;
 use crate::db::read::{Listener, News, Position, ReadError, Reads, Since};
@@ -134,13 +134,10 @@ impl Feed {
             let pause = self.pass_on(&mut listener, told, heard).await?;
             self.0.database.send_if_modified(|reason| reason.take().is_some());
             sleep(pause).await;
-            heard = listener.heard_meanwhile();
-            if heard.is_none() {
-                tokio::select! {
-                    word = listener.heard() => heard = word?,
-                    () = sleep(LONGEST_SILENCE) => {}
-                }
-            }
+            heard = match timeout(LONGEST_SILENCE, listener.heard()).await {
+                Ok(heard) => heard?,
+                Err(_) => None,
+            };
         }
     }
 

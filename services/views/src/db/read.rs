@@ -12,12 +12,13 @@ mod stock;
 use std::str::FromStr;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{Acquire, Connection, PgConnection, PgPool, Postgres};
 use thiserror::Error;
 
-pub use changes::{Changed, News, NewsAnswer, Position, Since};
+pub use changes::{Changed, News, Position, Since};
 pub use customers::CustomerSummary;
 pub use mails::MailList;
 pub use minutes::MinuteCounts;
@@ -113,23 +114,18 @@ impl Reads {
 pub struct Listener(PgListener);
 
 impl Listener {
-    /// Waits for word of a change, and returns the last there is. Cancel safe.
+    /// Waits for word of a change, and returns the last of those that have come. Cancel safe.
     ///
     /// # Errors
     /// The connection is gone: words may have been missed.
     pub async fn heard(&mut self) -> Result<Option<Position>, ReadError> {
         let gone = || ReadError::Away(sqlx::Error::WorkerCrashed);
-        let first = self.0.try_recv().await?.ok_or_else(gone)?;
-        Ok(self.heard_meanwhile().or_else(|| first.payload().parse().ok()))
-    }
-
-    /// The last word of those that came while something was asked.
-    pub fn heard_meanwhile(&mut self) -> Option<Position> {
-        let mut last = None;
-        while let Some(notification) = self.0.next_buffered() {
-            last = notification.payload().parse().ok().or(last);
+        let mut last = self.0.try_recv().await?.ok_or_else(gone)?.payload().parse().ok();
+        // None is left behind, however fast they come.
+        while let Some(next) = self.0.try_recv().now_or_never() {
+            last = next?.ok_or_else(gone)?.payload().parse().ok().or(last);
         }
-        last
+        Ok(last)
     }
 
     /// Asks a question over this connection.
@@ -183,7 +179,9 @@ impl ReadError {
 
 impl From<sqlx::Error> for ReadError {
     fn from(error: sqlx::Error) -> Self {
-        use sqlx::Error::{ColumnDecode, ColumnIndexOutOfBounds, ColumnNotFound, Database, Decode, Encode, TypeNotFound};
+        use sqlx::Error::{
+            ColumnDecode, ColumnIndexOutOfBounds, ColumnNotFound, Database, Decode, Encode, TypeNotFound,
+        };
         let Database(refusal) = &error else {
             let is_ours = matches!(
                 error,

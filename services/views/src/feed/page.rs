@@ -120,3 +120,6 @@ impl Message {
         if let Self::Aside(frame) = self { Some(frame) } else { None }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use utoipa::ToSchema;
 
 use super::{Feed, Message, frame};
-use crate::cluster::{Cluster, ClusterDocument};
+use crate::cluster::{Cluster, ClusterDocument, reason};
 
 /// How the parts are that the page depends on.
 #[derive(Debug, Serialize, ToSchema)]
@@ -18,6 +18,7 @@ pub struct StatusDocument {
     /// Why the broker cannot be asked; null while it can
     pub broker: Option<String>,
     /// Null as long as the broker has not answered
+    #[schema(value_type = Option<ClusterDocument>)]
     pub cluster: Option<Arc<ClusterDocument>>,
 }
 
@@ -45,7 +46,7 @@ async fn look(feed: &Feed, cluster: &Cluster, looks: &watch::Sender<Look>) -> In
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         feed.watched().await;
-        looks.send_replace(Some(cluster.look().await.map(Arc::new).map_err(|error| error.to_string())));
+        looks.send_replace(Some(cluster.look().await.map(Arc::new).map_err(|error| reason(&error))));
         ticks.tick().await;
     }
 }

@@ -3,8 +3,22 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use service_kit::http::{Parameters, Problem};
 
+use utoipa::ToSchema;
+
 use super::Site;
-use crate::feed::Page;
+use crate::db::read::{Changed, Position};
+use crate::feed::{Page, StatusDocument};
+
+/// The data of an event, by its name.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "describes what is written elsewhere")]
+enum Told {
+    Hello(Position),
+    Changes(Changed),
+    Reset {},
+    Status(StatusDocument),
+}
 
 /// What changes in the view, as it changes
 ///
@@ -14,8 +28,9 @@ use crate::feed::Page;
 #[utoipa::path(get, path = "/v1/changes",
     params(("Last-Event-ID" = Option<String>, Header, description = "The position to go on from")),
     responses(
-        (status = 200, content_type = "text/event-stream", body = String,
-            description = "`hello` (Position), `changes` (Changed), `reset` ({}) and `status` (StatusDocument)"),
+        (status = 200, content_type = "text/event-stream", body = Told, description = "Events, and their data"),
+        (status = 400, content_type = "application/problem+json", body = Problem,
+            description = "A parameter is not known"),
     ))]
 pub async fn follow(State(site): State<Site>, headers: HeaderMap, parameters: Parameters) -> Result<Response, Problem> {
     parameters.no_others(&[])?;

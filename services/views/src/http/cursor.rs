@@ -41,7 +41,9 @@ mod tests {
     #[test]
     fn anything_else_is_no_place() {
         let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
-        for text in ["", "3", "zz", "31", "ü", &hex("x.a"), &hex("1"), &hex("1.\0"), "312eff", &hex("99999999999999999999.a")] {
+        for text in
+            ["", "3", "zz", "31", "ü", &hex("x.a"), &hex("1"), &hex("1.\0"), "312eff", &hex("99999999999999999999.a")]
+        {
             assert_eq!(read(text), None, "{text}");
         }
     }

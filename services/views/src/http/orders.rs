@@ -114,6 +114,7 @@ fn state(name: &str) -> Result<String, Problem> {
 fn moment(parameters: &Parameters, name: &str) -> Result<Option<i64>, Problem> {
     let Some(text) = parameters.text(name)? else { return Ok(None) };
     let moment = OffsetDateTime::parse(text, &Rfc3339);
-    let moment = moment.map_err(|_| Problem::invalid_parameter(name, "must be a moment such as 2026-01-01T12:00:00Z"))?;
+    let moment =
+        moment.map_err(|_| Problem::invalid_parameter(name, "must be a moment such as 2026-01-01T12:00:00Z"))?;
     Ok(i64::try_from(moment.unix_timestamp_nanos().div_euclid(1_000_000)).ok())
 }

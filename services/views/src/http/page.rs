@@ -15,18 +15,29 @@ use utoipa_axum::routes;
 
 use crate::options::Options;
 
-/// The files of the page and what they are; the first is the page itself.
-const FILES: &[File] = &[File { path: "/", media_type: HTML, content: include_bytes!("../../page/index.html") }];
-
-const HTML: &str = "text/html; charset=utf-8";
-
-/// One of them.
+/// One file of the page.
 #[derive(Clone, Copy, Debug)]
 struct File {
     path: &'static str,
     media_type: &'static str,
     content: &'static [u8],
 }
+
+/// A file of `page/`, at the address of its name.
+macro_rules! file {
+    ($name:literal, $media_type:expr) => {
+        File {
+            path: concat!("/page/", $name),
+            media_type: $media_type,
+            content: include_bytes!(concat!("../../page/", $name)),
+        }
+    };
+}
+
+/// All files; the first is the page itself, and found at `/` as well.
+const FILES: &[File] = &[file!("index.html", HTML)];
+
+const HTML: &str = "text/html; charset=utf-8";
 
 /// What the page may talk to, besides this service.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -49,9 +60,10 @@ pub fn router(options: &Options) -> OpenApiRouter {
     });
     let policy = page.policy();
     let router = OpenApiRouter::new().routes(routes!(describe)).with_state(page);
-    FILES.iter().fold(router, |router, file| {
+    let files = FILES.iter().map(|file| (file.path, file)).chain([("/", &FILES[0])]);
+    files.fold(router, |router, (path, file)| {
         let (tag, policy) = (file.tag(), policy.clone());
-        router.route(file.path, get(async move |headers: HeaderMap| file.answer(&headers, &tag, policy)))
+        router.route(path, get(async move |headers: HeaderMap| file.answer(&headers, &tag, policy)))
     })
 }
 
@@ -98,5 +110,29 @@ impl File {
         let mut hasher = DefaultHasher::new();
         self.content.hash(&mut hasher);
         HeaderValue::try_from(format!("\"{:016x}\"", hasher.finish())).expect("digits in quotes are a header value")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_page_is_in_the_program() -> anyhow::Result<()> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/page");
+        let mut there = BTreeSet::new();
+        for entry in fs::read_dir(folder)? {
+            there.insert(format!("/page/{}", entry?.file_name().to_string_lossy()));
+        }
+        assert_eq!(FILES.iter().map(|file| file.path.to_string()).collect::<BTreeSet<_>>(), there);
+        Ok(())
+    }
+
+    #[test]
+    fn the_page_has_at_most_200_kilobytes_in_all() {
+        assert!(FILES.iter().map(|file| file.content.len()).sum::<usize>() <= 200_000);
     }
 }

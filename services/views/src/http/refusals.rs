@@ -7,6 +7,7 @@ use crate::db::read::ReadError;
 
 /// How a read may be refused, to describe an operation.
 #[derive(Debug, IntoResponses)]
+#[expect(dead_code, reason = "describes what is made elsewhere")]
 pub enum Refusal {
     /// 400
     #[response(

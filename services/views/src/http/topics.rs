@@ -5,12 +5,12 @@ use axum::extract::{Path, State};
 use serde::Serialize;
 use serde_json::Value;
 use service_kit::http::{Parameters, Problem};
-use service_kit::{BrowseError, PageRecord, PartitionContents, TopicContents};
+use service_kit::{BrowseError, Browser, PageRecord, PartitionContents, TopicContents};
 use utoipa::ToSchema;
 
 use super::refusals::{RETRY_AFTER, Refusal};
 use super::{Answer, Site};
-use crate::cluster::ClusterDocument;
+use crate::cluster::{ClusterDocument, looked, reason};
 use crate::db::read::documents::Moment;
 
 /// All topics.
@@ -92,7 +92,7 @@ pub async fn cluster(State(site): State<Site>, parameters: Parameters) -> Answer
     responses((status = 200, description = "The topics", body = TopicsDocument), Refusal))]
 pub async fn list(State(site): State<Site>, parameters: Parameters) -> Answer<TopicsDocument> {
     parameters.no_others(&[])?;
-    let topics = site.browser.looking(|browser| browser.topics()).await.map_err(refused)?;
+    let topics = looked(&site.browser, Browser::topics).await.map_err(refused)?;
     Ok(Json(TopicsDocument { topics: topics.into_iter().map(TopicDocument::from).collect() }))
 }
 
@@ -118,7 +118,7 @@ pub async fn records(
     let partition = partition.parse().map_err(|_| Problem::invalid_parameter("partition", "must be a whole number"))?;
     let offset = parameters.number("offset", i64::MIN..=i64::MAX)?.unwrap_or(0);
     let limit = usize::try_from(parameters.number("limit", 1..=100)?.unwrap_or(20)).unwrap_or(20);
-    let page = site.browser.looking(move |browser| browser.records(&topic, partition, offset, limit));
+    let page = looked(&site.browser, move |browser| browser.records(&topic, partition, offset, limit));
     let page = page.await.map_err(refused)?;
     let records = page.records.into_iter().map(RecordDocument::from).collect();
     Ok(Json(RecordsDocument { first: page.first, next: page.next, records }))
@@ -139,7 +139,7 @@ pub async fn schema(
 ) -> Answer<SchemaDocument> {
     parameters.no_others(&[])?;
     let id = id.parse().map_err(|_| Problem::invalid_parameter("id", "must be a whole number"))?;
-    let schema = site.browser.looking(move |browser| browser.schema(id)).await.map_err(refused)?;
+    let schema = looked(&site.browser, move |browser| browser.schema(id)).await.map_err(refused)?;
     Ok(Json(SchemaDocument { id, schema }))
 }
 
@@ -148,7 +148,7 @@ fn refused(error: BrowseError) -> Problem {
         BrowseError::UnknownTopic(_) | BrowseError::UnknownPartition { .. } | BrowseError::UnknownSchema(_) => {
             Problem::not_found(format!("For all that is known, {error}."))
         }
-        error => Problem::unavailable(format!("For now, {error}."), RETRY_AFTER),
+        error => Problem::unavailable(format!("For now, {}.", reason(&error)), RETRY_AFTER),
     }
 }
 

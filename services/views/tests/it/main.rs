@@ -7,4 +7,5 @@ mod harness;
 mod instances;
 mod outages;
 mod projecting;
+mod rebuild;
 mod story;

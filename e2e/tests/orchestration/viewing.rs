@@ -6,7 +6,7 @@ use e2e::{Chronicle, Documents, Gateway, NewOrder, differences, shown_of};
 use serde_json::{Value, json};
 use test_kit::eventually;
 
-use crate::ecosystem::{CHECKS, Ecosystem, Level, PATIENCE, Verdict, failed, order_of, shared};
+use crate::ecosystem::{CHECKS, Level, PATIENCE, Verdict, failed, order_of, shared};
 use crate::shop::{Customer, Shop, confirmation};
 
 /// Longer than a view may be behind, on a busy machine.

@@ -67,7 +67,7 @@ export function replace(parent, children, fallback) {
 export function highlight(node) {
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
   const color = getComputedStyle(document.documentElement).getPropertyValue("--highlight").trim();
-  for (const animation of node.getAnimations()) animation.cancel();
+  if (node.getAnimations().length) return;
   node.animate([{ backgroundColor: color }, { backgroundColor: "transparent" }], { duration: 1200, easing: "ease-out" });
 }
 

@@ -15,7 +15,7 @@ export function instances() {
     list(groups);
     empty.hidden = groups.length > 0;
     say(empty, connection.broker ? `The broker is away: ${connection.broker}` : "Waiting for the first status…");
-    const members = groups.reduce((sum, group) => sum + group.members.length, 0);
+    const members = groups.reduce((sum, group) => sum + instancesOf(group.members).length, 0);
     const lag = groups.reduce((sum, group) => sum + (group.lag ?? 0), 0);
     say(summary, groups.length ? `${counted(groups.length, "group")}, ${counted(members, "instance")}, ${counted(lag, "record")} behind` : "");
   });
@@ -37,12 +37,19 @@ function makeGroup({ group }) {
   card.update = (told) => {
     say(state, told.members.length ? told.state.toLowerCase() : "nobody runs it");
     state.dataset.state = told.members.length ? told.state.toLowerCase() : "down";
-    say(lag, told.lag === null ? "" : told.lag > 0 ? `${counted(told.lag, "record")} behind` : "up to date");
+    say(lag, told.lag === null ? "keeps its own positions" : told.lag > 0 ? `${counted(told.lag, "record")} behind` : "up to date");
     lag.classList.toggle("behind", told.lag > 0);
-    listMembers([...told.members].sort((one, other) => (one.name < other.name ? -1 : 1)));
+    listMembers(instancesOf(told.members));
     listRows(told.partitions);
   };
   return card;
+}
+
+/** Threads of one instance bear its name. */
+function instancesOf(members) {
+  const partitions = new Map();
+  for (const member of members) partitions.set(member.name, (partitions.get(member.name) ?? 0) + member.partitions);
+  return [...partitions].sort().map(([name, number]) => ({ name, partitions: number }));
 }
 
 function head() {
@@ -55,8 +62,7 @@ function makeMember({ name }) {
 }
 
 function updateMember(row, { partitions }) {
-  const number = Array.isArray(partitions) ? partitions.length : partitions;
-  say(row.lastElementChild, counted(number, "partition"));
+  say(row.lastElementChild, counted(partitions, "partition"));
 }
 
 function makePartition({ topic, partition }) {

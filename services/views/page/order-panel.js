@@ -81,7 +81,7 @@ function orderView(order, paying) {
       fact("Version", `${order.version}, since ${clock(order.updatedAt)}`)),
     payment(order, paying),
     checks(order.validations),
-    element("h3", {}, "Journey"),
+    element("div", { class: "journey-head" }, element("h3", {}, "Journey"), verdict(order.journey)),
     journey(order.journey),
     order.mails.length ? element("h3", {}, "Mail") : null,
     element("ul", { class: "plain" }, order.mails.map((mail) =>
@@ -128,16 +128,28 @@ function checks(validations) {
   return [element("h3", {}, "Checks"), element("ul", { class: "plain checks" }, rows)];
 }
 
+/** How long the checks took together. */
+function verdict(events) {
+  const given = events.find(({ what }) => what === "VALIDATED" || what === "FAILED");
+  if (!given) return null;
+  const took = moment(given) - moment(events[0]);
+  return Number.isNaN(took) ? null : element("span", { class: "muted" }, `${given.what.toLowerCase()} after ${span(Math.max(0, took))}`);
+}
+
+/** When an event was written; when it happened if nobody knows that. */
+function moment({ processedAt, happenedAt }) {
+  return Date.parse(processedAt ?? happenedAt);
+}
+
 /** The events in the sequence in which they were written, each with the time since the one before. */
 function journey(events) {
   if (events.length === 0) return element("p", { class: "muted" }, "Nothing has happened yet.");
-  const moment = ({ processedAt, happenedAt }) => Date.parse(processedAt ?? happenedAt);
   const began = moment(events[0]);
   const whole = Math.max(1, moment(events.at(-1)) - began);
   let before = began;
   const items = events.map((event) => {
     const now = moment(event);
-    const item = step(event, now - before, (now - began) / whole);
+    const item = step(event, event === events[0] ? null : now - before, (now - began) / whole);
     before = now;
     return item;
   });
@@ -148,10 +160,10 @@ function step(event, sinceMs, share) {
   const { topic, partition, offset, what, note } = event;
   const place = `#/topics/${encodeURIComponent(topic)}/${partition}?offset=${offset}`;
   const track = element("span", { class: "track", "aria-hidden": "true" });
-  track.style.setProperty("--at", share.toFixed(4));
+  track.style.setProperty("--at", Math.min(1, Math.max(0, share || 0)).toFixed(4));
   return element("li", { "data-kind": kind(what) },
     element("span", { class: "what" }, what),
-    element("span", { class: "since" }, Number.isNaN(sinceMs) ? "" : `+${span(Math.max(0, sinceMs))}`),
+    element("span", { class: "since" }, sinceMs === null || Number.isNaN(sinceMs) ? "" : `+${span(Math.max(0, sinceMs))}`),
     note ? element("span", { class: "note" }, note) : null,
     element("span", { class: "place" }, element("time", {}, clock(event.processedAt ?? event.happenedAt, true)), " ",
       element("a", { href: place }, `${topic}/${partition}@${offset}`)),

@@ -8,6 +8,9 @@ import { age, count, counted, due, money } from "./words.js";
 /** How near the end one has to be for older orders to be fetched. */
 const NEAR_PX = 600;
 
+/** How many rows light up at once: where everything does, nobody sees what has changed. */
+const HIGHLIGHTED = 6;
+
 /** A customer number is asked for when nobody has typed for so long. */
 const TYPED_MS = 300;
 
@@ -67,20 +70,28 @@ export function ordersGrid() {
 function draw(body, rows, newer, end) {
   const { recent } = model;
   const shown = new Set();
+  const changed = [];
   for (const order of recent.orders) {
     shown.add(order.id);
     if (!rows.has(order.id)) rows.set(order.id, makeRow(order));
-    rows.get(order.id).update(order);
+    if (rows.get(order.id).update(order)) changed.push(rows.get(order.id).element);
   }
   for (const id of rows.keys()) {
     if (!shown.has(id)) rows.delete(id);
   }
   const elements = recent.orders.map(({ id }) => rows.get(id).element);
   arrange(body, elements);
+  changed.filter(isSeen).slice(0, HIGHLIGHTED).forEach(highlight);
   if (!body.querySelector("[tabindex='0']")) elements[0]?.setAttribute("tabindex", "0");
   newer.hidden = recent.follows || (recent.unseen === 0 && !recent.isCut);
   say(newer, recent.unseen ? `↑ ${counted(recent.unseen, "new order")}` : "↑ Back to the newest");
   say(end, last(recent));
+}
+
+/** Whether a row is in the window. */
+function isSeen(row) {
+  const { top, bottom } = row.getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
 }
 
 function last(recent) {
@@ -103,8 +114,9 @@ function makeRow(first) {
     state, id, customer, product, quantity, price, paid, since);
   let shown = null;
 
+  /** Whether somebody should notice. */
   function update(order) {
-    if (order === shown) return;
+    if (order === shown) return false;
     const isChange = shown !== null && (shown.version !== order.version || Number(shown.paid) !== Number(order.paid));
     const isFresh = shown === null && Date.now() - Date.parse(order.createdAt) < 2_000;
     shown = order;
@@ -118,7 +130,7 @@ function makeRow(first) {
     say(paid, Number(order.paid) === 0 ? "–" : money(order.paid, order.currency));
     paid.classList.toggle("whole", Number(order.paid) > 0 && due(order) === null);
     grow();
-    if (isChange || isFresh) highlight(row);
+    return isChange || isFresh;
   }
 
   function grow() {

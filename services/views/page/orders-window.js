@@ -5,6 +5,9 @@ import { get, query } from "./api.js";
 /** The most orders that are held, and so the most rows there are. */
 const KEPT = 500;
 
+/** How many are held while they come and nobody scrolls: each row has its price. */
+const KEPT_AT_TOP = 150;
+
 const PAGE = 50;
 
 /** Beyond this nobody wants to know how many have come meanwhile. */
@@ -132,11 +135,13 @@ export class OrdersWindow {
       return;
     }
     this.#put(order, false);
-    if (this.orders.length > KEPT) {
-      for (const { id } of this.orders.splice(KEPT)) this.#known.delete(id);
-      // No cursor leads here; the time of the last one does, and what comes twice is known.
-      this.#older = { to: new Date(Date.parse(this.orders[KEPT - 1].createdAt) + 1).toISOString() };
-    }
+    if (this.orders.length > (this.follows ? KEPT_AT_TOP : KEPT)) this.#letGo();
+  }
+
+  /** Lets go of the oldest ones. No cursor leads to them; the time of the last one does, and what comes twice is known. */
+  #letGo() {
+    for (const { id } of this.orders.splice(KEPT_AT_TOP)) this.#known.delete(id);
+    this.#older = { to: new Date(Date.parse(this.orders.at(-1).createdAt) + 1).toISOString() };
   }
 
   /** Puts an order in its place, if that is in the window or `anywhere`. */

@@ -57,14 +57,16 @@ export function minutes() {
     const [orders, failed] = ["orders", "failed"].map((name) => hour.reduce((sum, minute) => sum + minute[name], 0));
     say(text, `${counted(orders, "order")}, ${count(failed)} failed in the last hour; ${count(hour.at(-1).orders)} this minute`);
     chart.setAttribute("aria-label", text.textContent);
-    say(document.getElementById("minutes-most"), `${count(most)} / min`);
+    say(document.getElementById("minutes-most"), `up to ${count(most)}`);
   });
   setInterval(() => touch("minutes"), 15_000);
 }
 
 function stand(bar, share) {
   const height = share > 0 ? Math.max(2, share * CHART.height) : 0;
-  bar.setAttribute("height", height.toFixed(1));
+  const text = height.toFixed(1);
+  if (bar.getAttribute("height") === text) return;
+  bar.setAttribute("height", text);
   bar.setAttribute("y", (CHART.height - height).toFixed(1));
 }
 

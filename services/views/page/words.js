@@ -55,7 +55,8 @@ export function clock(time, withMilliseconds = false) {
 }
 
 function day(at) {
-  return at.toLocaleDateString("en", { day: "numeric", month: "short", year: "numeric" });
+  const year = at.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
+  return at.toLocaleDateString("en", { day: "numeric", month: "short", year });
 }
 
 /** How long ago: 3 s, 4 min, 5 h, 6 d. */

@@ -35,9 +35,38 @@ macro_rules! file {
 }
 
 /// All files; the first is the page itself, and found at `/` as well.
-const FILES: &[File] = &[file!("index.html", HTML)];
+const FILES: &[File] = &[
+    file!("index.html", HTML),
+    file!("api.js", SCRIPT),
+    file!("customer-panel.js", SCRIPT),
+    file!("drawing.js", SCRIPT),
+    file!("elements.js", SCRIPT),
+    file!("feed.js", SCRIPT),
+    file!("icon.svg", PICTURE),
+    file!("instances.js", SCRIPT),
+    file!("json-text.js", SCRIPT),
+    file!("layout.css", STYLE),
+    file!("main.js", SCRIPT),
+    file!("minutes-count.js", SCRIPT),
+    file!("model.js", SCRIPT),
+    file!("order-form.js", SCRIPT),
+    file!("order-panel.js", SCRIPT),
+    file!("orders-grid.js", SCRIPT),
+    file!("orders-window.js", SCRIPT),
+    file!("orders.css", STYLE),
+    file!("panel.js", SCRIPT),
+    file!("presets.js", SCRIPT),
+    file!("side.js", SCRIPT),
+    file!("theme.css", STYLE),
+    file!("topics.css", STYLE),
+    file!("topics.js", SCRIPT),
+    file!("words.js", SCRIPT),
+];
 
 const HTML: &str = "text/html; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+const PICTURE: &str = "image/svg+xml";
 
 /// What the page may talk to, besides this service.
 #[derive(Clone, Debug, Serialize, ToSchema)]

@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use avro_codec::AvroRecord;
 use streams::{Store, Topic};
-use streams_kafka::{Journal, Sink};
+use streams_kafka::{Browser, Journal, Sink};
 use tokio_util::sync::CancellationToken;
 
 use crate::Gateway;
@@ -20,6 +20,7 @@ pub struct Context<O> {
     pub(crate) journal: Option<Journal>,
     pub(crate) sink: Arc<Mutex<Option<Sink>>>,
     pub(crate) replay: Arc<Mutex<Option<Sink>>>,
+    pub(crate) browser: Option<Browser>,
     pub(crate) readiness: Readiness,
     pub(crate) stopping: CancellationToken,
 }
@@ -88,6 +89,15 @@ impl<O> Context<O> {
         replay.expect("only a command replays, once")
     }
 
+    /// Looks at all topics and groups. Its calls block, so that a handler makes them with `spawn_blocking`; their errors are
+    /// [problems](crate::http::Problem).
+    ///
+    /// # Panics
+    /// The service has not said that it [browses](crate::Service::browses).
+    pub fn browser(&self) -> Browser {
+        self.browser.clone().expect("a service says that it browses before it does")
+    }
+
     /// Makes the process not ready because of `what`, such as a database that does not answer, until it has
     /// [arrived](Self::arrived). Each new reason is logged once.
     pub fn awaiting(&self, what: &'static str, reason: impl Into<String>) {
@@ -116,6 +126,7 @@ impl<O> Clone for Context<O> {
             journal: self.journal.clone(),
             sink: self.sink.clone(),
             replay: self.replay.clone(),
+            browser: self.browser.clone(),
             readiness: self.readiness.clone(),
             stopping: self.stopping.clone(),
         }

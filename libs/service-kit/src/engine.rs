@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use avro_codec::Schemas;
 use avro_codec::registry::{Registry, RegistryError, Resolver};
 use streams::{Description, Graph, TopicDeclaration, subject};
-use streams_kafka::{Journal, KafkaStreams, Settings, Sink, Status};
+use streams_kafka::{Browser, Journal, KafkaStreams, Settings, Sink, Status};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -36,6 +36,7 @@ pub(crate) struct Plan {
     pub(crate) journaled: Vec<TopicDeclaration>,
     pub(crate) commit_interval: Option<Duration>,
     pub(crate) sunk: Vec<TopicDeclaration>,
+    pub(crate) browses: bool,
 }
 
 /// What a service has of Kafka.
@@ -44,6 +45,7 @@ pub(crate) struct Engine {
     pub(crate) reader: Option<Reader>,
     pub(crate) journal: Option<Journal>,
     pub(crate) sink: Option<Sink>,
+    pub(crate) browser: Option<Browser>,
 }
 
 impl Plan {
@@ -89,7 +91,7 @@ impl Engine {
         readiness: &Readiness,
         stage: &mut Stage,
     ) -> anyhow::Result<Self> {
-        if plan.graph.is_none() && plan.journaled.is_empty() && plan.sunk.is_empty() {
+        if plan.graph.is_none() && plan.journaled.is_empty() && plan.sunk.is_empty() && !plan.browses {
             return Ok(Self::default());
         }
         let (registry, schemas) = bound(plan, kit, readiness).await?;
@@ -102,7 +104,7 @@ impl Engine {
         if !plan.journaled.is_empty() {
             engine.journal = Some(Journal::new(settings.clone(), schemas.clone(), kit.journal_timeout)?);
         }
-        if plan.graph.is_none() && plan.sunk.is_empty() {
+        if plan.graph.is_none() && plan.sunk.is_empty() && !plan.browses {
             return Ok(engine);
         }
         let resolver = resolver(registry, &schemas, stage);
@@ -118,6 +120,11 @@ impl Engine {
             engine.reader = Some(Reader::new(streams, schemas.clone(), resolver.clone()));
             // If the thread ends instead, the stage reports why.
             let _ = status.wait_for(|status| !matches!(status, Status::Waiting(_))).await;
+        }
+        if plan.browses {
+            let (settings, known, resolve) = (settings.clone(), schemas.clone(), resolver.clone());
+            let browser = Browser::new(settings, known, move |id| resolve.request(id));
+            engine.browser = Some(browser.context("the browser cannot be started")?);
         }
         if !plan.sunk.is_empty() {
             let resolve = move |id| resolver.request(id);

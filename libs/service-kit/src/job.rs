@@ -65,6 +65,7 @@ impl<O: Send + Sync + 'static> Job<O> {
             journal: None,
             sink: Arc::default(),
             replay: Arc::new(Mutex::new(replay)),
+            browser: None,
             readiness,
             stopping,
         };

@@ -61,6 +61,11 @@
 //! something else, such as a database, [says](Context::awaiting) so on `/readyz`. [`failure_point`](failure_point()) lets tests end the
 //! process at a step of their choice.
 //!
+//! A handler may answer with a body that goes on for hours, such as an event stream: only its beginning has to come in the
+//! time for a request, and a client that takes nothing of it is cut off. The body ends when the process is
+//! [stopping](Context::stopping); one that does not holds up the drain, and is cut off when that is over. A service that
+//! shows what is in Kafka has a [browser](Context::browser).
+//!
 //! Logs go to standard error: text on a terminal, one JSON object per line everywhere else. Metrics are those of
 //! OpenTelemetry's global meter, which stands before anything else starts.
 
@@ -91,6 +96,9 @@ pub use gateway::Gateway;
 pub use metrics::Counter;
 pub use options::{KitOptions, LogFormat, milliseconds};
 pub use service::Service;
+pub use streams_kafka::browser::{
+    BrowseError, Browser, Group, GroupMember, GroupPartition, Page, PageRecord, PartitionContents, TopicContents,
+};
 pub use streams_kafka::{DeadLetters, Journal, JournalError, Sink, SinkEvent, SinkRecord, TopicPartition, ViewError};
 pub use view::View;
 pub use world::Clock;

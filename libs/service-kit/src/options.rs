@@ -175,6 +175,8 @@ mod tests {
             ["--advertised-url", "http://me@heat-0:9464"],
             ["--advertised-url", "http://heat-0:9464?a"],
             ["--http-max-connections", "0"],
+            ["--http-write-timeout-ms", "0"],
+            ["--http-cors-origins", "*"],
         ];
         for [option, value] in refused {
             let error = parsed(&[&format!("{option}={value}")]).unwrap_err();

@@ -84,6 +84,7 @@ impl Process {
             journal: engine.journal,
             sink: Arc::new(Mutex::new(engine.sink)),
             replay: Arc::default(),
+            browser: engine.browser,
             readiness: self.readiness.clone(),
             stopping: self.front.stop(),
         };

@@ -29,6 +29,7 @@ pub struct Service<O> {
     commit_interval: Option<Duration>,
     sunk: Vec<TopicDeclaration>,
     sunk_of: Option<fn(&O) -> Vec<TopicDeclaration>>,
+    browses: bool,
     pub(crate) http: Option<RouterBuilder<O>>,
     pub(crate) tasks: Vec<(&'static str, TaskBuilder<O>)>,
     jobs: Vec<Job<O>>,
@@ -69,6 +70,7 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
             commit_interval: None,
             sunk: Vec::new(),
             sunk_of: None,
+            browses: false,
             http: None,
             tasks: Vec::new(),
             jobs: Vec::new(),
@@ -108,6 +110,13 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
     #[must_use]
     pub fn sinks_of(mut self, topics: fn(&O) -> Vec<TopicDeclaration>) -> Self {
         self.sunk_of = Some(topics);
+        self
+    }
+
+    /// That it looks at topics and groups with the [browser](Context::browser).
+    #[must_use]
+    pub fn browses(mut self) -> Self {
+        self.browses = true;
         self
     }
 
@@ -180,7 +189,7 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
         }
         let has_jobs = !self.jobs.is_empty();
         let sinks = !self.sunk.is_empty() || self.sunk_of.is_some();
-        let uses_kafka = self.topology.is_some() || !self.journaled.is_empty() || sinks;
+        let uses_kafka = self.topology.is_some() || !self.journaled.is_empty() || sinks || self.browses;
         let ids: Vec<_> = command.get_arguments().map(|argument| argument.get_id().clone()).collect();
         for id in ids {
             let means_something = match id.as_str() {
@@ -207,6 +216,7 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
             journaled: self.journaled.clone(),
             commit_interval: self.commit_interval,
             sunk: self.sunk.iter().cloned().chain(self.sunk_of.iter().flat_map(|topics| topics(options))).collect(),
+            browses: self.browses,
         })
     }
 

@@ -51,8 +51,8 @@ export function minutes() {
     const hour = model.minutes.lastHour();
     const most = Math.max(1, ...hour.map(({ orders, failed }) => Math.max(orders, failed)));
     hour.forEach((minute, at) => {
-      stand(bars[at].orders, minute.orders / most);
-      stand(bars[at].failed, minute.failed / most);
+      stand(bars[at].orders, minute.orders / most, 2);
+      stand(bars[at].failed, minute.failed / most, 1);
     });
     const [orders, failed] = ["orders", "failed"].map((name) => hour.reduce((sum, minute) => sum + minute[name], 0));
     say(text, `${counted(orders, "order")}, ${count(failed)} failed in the last hour; ${count(hour.at(-1).orders)} this minute`);
@@ -62,8 +62,8 @@ export function minutes() {
   setInterval(() => touch("minutes"), 15_000);
 }
 
-function stand(bar, share) {
-  const height = share > 0 ? Math.max(2, share * CHART.height) : 0;
+function stand(bar, share, least) {
+  const height = share > 0 ? Math.max(least, share * CHART.height) : 0;
   const text = height.toFixed(1);
   if (bar.getAttribute("height") === text) return;
   bar.setAttribute("height", text);

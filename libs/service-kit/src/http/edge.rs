@@ -61,10 +61,16 @@ impl Edge {
     }
 
     pub(super) fn around(self, router: Router) -> Router {
-        router
+        let cors = self.limits.cors_origins.layer();
+        let router = router
             .layer(CatchPanicLayer::custom(panicked))
             .layer(DefaultBodyLimit::disable())
-            .layer(from_fn_with_state(self, observed))
+            .layer(from_fn_with_state(self, observed));
+        // Outermost, so that a page may also read why it is refused.
+        match cors {
+            Some(cors) => router.layer(cors),
+            None => router,
+        }
     }
 
     async fn answered(&self, request: Request, next: Next) -> Response {

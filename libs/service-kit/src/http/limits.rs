@@ -2,9 +2,10 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::Origins;
 use crate::options::milliseconds;
 
-/// What one client may cost the process.
+/// What clients may do, and what one of them may cost the process.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "HTTP limits")]
 pub struct Limits {
@@ -81,6 +82,27 @@ pub struct Limits {
     )]
     #[arg(value_parser = milliseconds)]
     pub request_timeout: Duration,
+
+    /// Milliseconds in which a client must take some more of an answer, or is cut off
+    #[arg(
+        id = "http_write_timeout_ms",
+        long = "http-write-timeout-ms",
+        env = "HTTP_WRITE_TIMEOUT_MS",
+        default_value = "30000",
+        value_name = "MS"
+    )]
+    #[arg(value_parser = milliseconds)]
+    pub write_timeout: Duration,
+
+    /// Whose pages may call from a browser, such as https://example.com, separated by commas; nobody else's may
+    #[arg(
+        id = "http_cors_origins",
+        long = "http-cors-origins",
+        env = "HTTP_CORS_ORIGINS",
+        default_value = "",
+        value_name = "ORIGIN,…"
+    )]
+    pub cors_origins: Origins,
 }
 
 impl Default for Limits {
@@ -93,6 +115,8 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(70),
+            write_timeout: Duration::from_secs(30),
+            cors_origins: Origins::default(),
         }
     }
 }

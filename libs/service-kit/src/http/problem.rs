@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
+use streams_kafka::BrowseError;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -219,6 +220,23 @@ impl IntoResponse for Problem {
     }
 }
 
+/// 404 for what is not there; 503 where the broker or the registry does not answer, or too many ask.
+impl From<BrowseError> for Problem {
+    fn from(error: BrowseError) -> Self {
+        let mut detail = error.to_string();
+        if let Some(first) = detail.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        detail.push('.');
+        match error {
+            BrowseError::UnknownTopic(_) | BrowseError::UnknownPartition { .. } | BrowseError::UnknownSchema(_) => {
+                Self::not_found(detail)
+            }
+            _ => Self::unavailable(detail, Duration::from_secs(1)),
+        }
+    }
+}
+
 impl PartialSchema for Problem {
     fn schema() -> RefOr<Schema> {
         Document::schema()
@@ -275,6 +293,20 @@ mod tests {
         assert_eq!(response.headers()[RETRY_AFTER], "2");
         assert_eq!(response.headers()[CONTENT_TYPE], PROBLEM_JSON);
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn what_cannot_be_browsed_is_not_there_or_not_to_be_had() {
+        let missing = Problem::from(BrowseError::UnknownTopic("readings".to_owned()));
+        assert_eq!(
+            (missing.status(), &document(&missing)["detail"]),
+            (StatusCode::NOT_FOUND, &json!("There is no topic `readings`."))
+        );
+        let busy = Problem::from(BrowseError::Busy).into_response();
+        assert_eq!(
+            (busy.status(), busy.headers()[RETRY_AFTER].as_bytes()),
+            (StatusCode::SERVICE_UNAVAILABLE, &b"1"[..])
+        );
     }
 
     #[test]

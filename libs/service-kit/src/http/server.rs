@@ -19,6 +19,7 @@ use tower::Service;
 
 use super::Limits;
 use super::edge::Edge;
+use super::stall::Stallable;
 
 /// How often a silent HTTP/2 client is asked whether it is still there, and how long it may take to answer.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -96,6 +97,7 @@ struct Connections {
     router: Router,
     protocol: auto::Builder<TokioExecutor>,
     first_request: Duration,
+    write_timeout: Duration,
     places: Arc<Semaphore>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -129,6 +131,7 @@ impl Connections {
             router: Edge::new(limits.clone(), closing.clone()).around(router),
             protocol,
             first_request: limits.head_timeout,
+            write_timeout: limits.write_timeout,
             places: Arc::new(Semaphore::new(limits.connections as usize)),
             tasks: TaskTracker::new(),
             shutdown,
@@ -182,6 +185,7 @@ impl Connections {
             has_asked.store(true, Ordering::Relaxed);
             self.router.clone().call(request)
         });
+        let stream = Stallable::new(stream, self.write_timeout);
         let mut connection = pin!(self.protocol.serve_connection(TokioIo::new(stream), service));
         // The timeout for heads begins when the protocol is known; a client that says nothing at all is cut off here.
         let mut silence = pin!(sleep(self.first_request));

@@ -49,6 +49,17 @@ impl RawClient {
         .expect("an answer in time")
     }
 
+    /// Reads until what was read ends with this text.
+    pub(crate) async fn until(&mut self, end: &str) {
+        let read = async {
+            let mut received = Vec::new();
+            while !received.ends_with(end.as_bytes()) {
+                received.push(self.0.read_u8().await.expect("more before the end of the connection"));
+            }
+        };
+        timeout(DEADLINE, read).await.expect("it comes in time");
+    }
+
     /// Everything until the server closes the connection.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();

@@ -21,10 +21,10 @@ impl Waiters {
         waiters.keys().cloned().collect()
     }
 
-    /// Tells those who wait for an order how far it is.
+    /// Tells those who wait for an order how far it is, if that is news.
     pub fn tell(&self, order_id: &str, version: i32) {
         if let Some(waiter) = self.locked().get(order_id) {
-            waiter.send_replace(version);
+            waiter.send_if_modified(|heard| std::mem::replace(heard, version) != version);
         }
     }
 
@@ -40,10 +40,12 @@ mod tests {
     #[test]
     fn all_who_wait_for_an_order_are_told_and_nobody_else() -> anyhow::Result<()> {
         let waiters = Waiters::default();
-        let (first, second, other) = (waiters.watch("a"), waiters.watch("a"), waiters.watch("b"));
+        let (mut first, mut second, other) = (waiters.watch("a"), waiters.watch("a"), waiters.watch("b"));
         waiters.tell("a", 2);
-        assert_eq!((*first.borrow(), *second.borrow()), (2, 2));
+        assert_eq!((*first.borrow_and_update(), *second.borrow_and_update()), (2, 2));
         assert!(!other.has_changed()?);
+        waiters.tell("a", 2);
+        assert!(!first.has_changed()?, "what is known is no news");
         Ok(())
     }
 

@@ -84,8 +84,7 @@ pub async fn get(State(site): State<Site>, read: BlockingRead, parameters: Param
                 Err(error) => return Err(error.into()),
             }
             // The feed lives as long as the process.
-            let _ = heard.wait_for(|heard| i64::from(*heard) >= version).await;
-            heard.mark_unchanged();
+            let _ = heard.changed().await;
         }
     };
     if read.timeout.duration().is_zero() {

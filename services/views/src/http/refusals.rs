@@ -24,7 +24,7 @@ pub enum Refusal {
 }
 
 /// When to come again.
-pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {

@@ -4,13 +4,14 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
 use serde_json::Value;
+use service_kit::Browser;
+use service_kit::browser::{PageRecord, PartitionContents, TopicContents};
 use service_kit::http::{Parameters, Problem};
-use service_kit::{BrowseError, Browser, PageRecord, PartitionContents, TopicContents};
 use utoipa::ToSchema;
 
-use super::refusals::{RETRY_AFTER, Refusal};
+use super::refusals::Refusal;
 use super::{Answer, Site};
-use crate::cluster::{ClusterDocument, looked, reason};
+use crate::cluster::{ClusterDocument, looked};
 use crate::db::read::documents::Moment;
 
 /// All topics.
@@ -84,7 +85,7 @@ pub struct SchemaDocument {
     responses((status = 200, description = "All groups", body = ClusterDocument), Refusal))]
 pub async fn cluster(State(site): State<Site>, parameters: Parameters) -> Answer<ClusterDocument> {
     parameters.no_others(&[])?;
-    Ok(Json(site.cluster.look().await.map_err(refused)?))
+    Ok(Json(site.cluster.look().await?))
 }
 
 /// All topics, and what is in them
@@ -92,7 +93,7 @@ pub async fn cluster(State(site): State<Site>, parameters: Parameters) -> Answer
     responses((status = 200, description = "The topics", body = TopicsDocument), Refusal))]
 pub async fn list(State(site): State<Site>, parameters: Parameters) -> Answer<TopicsDocument> {
     parameters.no_others(&[])?;
-    let topics = looked(&site.browser, Browser::topics).await.map_err(refused)?;
+    let topics = looked(&site.browser, Browser::topics).await?;
     Ok(Json(TopicsDocument { topics: topics.into_iter().map(TopicDocument::from).collect() }))
 }
 
@@ -119,7 +120,7 @@ pub async fn records(
     let offset = parameters.number("offset", i64::MIN..=i64::MAX)?.unwrap_or(0);
     let limit = usize::try_from(parameters.number("limit", 1..=100)?.unwrap_or(20)).unwrap_or(20);
     let page = looked(&site.browser, move |browser| browser.records(&topic, partition, offset, limit));
-    let page = page.await.map_err(refused)?;
+    let page = page.await?;
     let records = page.records.into_iter().map(RecordDocument::from).collect();
     Ok(Json(RecordsDocument { first: page.first, next: page.next, records }))
 }
@@ -139,17 +140,8 @@ pub async fn schema(
 ) -> Answer<SchemaDocument> {
     parameters.no_others(&[])?;
     let id = id.parse().map_err(|_| Problem::invalid_parameter("id", "must be a whole number"))?;
-    let schema = looked(&site.browser, move |browser| browser.schema(id)).await.map_err(refused)?;
+    let schema = looked(&site.browser, move |browser| browser.schema(id)).await?;
     Ok(Json(SchemaDocument { id, schema }))
-}
-
-fn refused(error: BrowseError) -> Problem {
-    match error {
-        BrowseError::UnknownTopic(_) | BrowseError::UnknownPartition { .. } | BrowseError::UnknownSchema(_) => {
-            Problem::not_found(format!("For all that is known, {error}."))
-        }
-        error => Problem::unavailable(format!("For now, {}.", reason(&error)), RETRY_AFTER),
-    }
 }
 
 impl From<TopicContents> for TopicDocument {

@@ -1,18 +1,25 @@
 //! A small router behind the kit's server.
 
 mod connections;
+mod cors;
 mod documents;
 mod drain;
 mod limits;
+mod streams;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use futures_util::stream;
 use serde_json::{Value, json};
 use service_kit::http::{JsonBody, Limits, Parameters, Problem, Server, TraceContext, int32, text};
 use tokio::sync::{Notify, Semaphore};
@@ -54,7 +61,8 @@ impl Running {
         let shutdown = CancellationToken::new();
         let server = Server::bind("127.0.0.1:0".parse().unwrap(), limits).await.unwrap();
         let address = server.address();
-        let task = tokio::spawn(server.serve(router(doors.clone()), shutdown.clone(), grace));
+        let router = router(doors.clone(), shutdown.clone());
+        let task = tokio::spawn(server.serve(router, shutdown.clone(), grace));
         Self { address, doors, shutdown, task }
     }
 
@@ -80,14 +88,17 @@ impl Doors {
     }
 }
 
-fn router(doors: Arc<Doors>) -> Router {
+fn router(doors: Arc<Doors>, stopping: CancellationToken) -> Router {
     Router::new()
         .route("/readings", post(reading))
         .route("/readings/{id}", get(async |Path(id): Path<String>| id))
         .route("/patience", get(patience))
         .route("/trace", get(async |trace: TraceContext| Json(json!([trace.traceparent(), trace.tracestate()]))))
         .route("/panic", get(panics))
-        .route("/wait", get(waits).with_state(doors))
+        .route("/wait", get(waits).with_state(doors.clone()))
+        .route("/events", get(events).with_state((doors.clone(), stopping)))
+        .route("/forever", get(events).with_state((doors.clone(), CancellationToken::new())))
+        .route("/flood", get(flood).with_state(doors))
         .route("/crowd", get(crowd).with_state(Arc::new(AtomicUsize::new(0))))
 }
 
@@ -105,18 +116,44 @@ async fn panics() -> &'static str {
 }
 
 async fn waits(State(doors): State<Arc<Doors>>) -> &'static str {
-    struct Leaving<'a>(&'a Doors);
-    impl Drop for Leaving<'_> {
-        fn drop(&mut self) {
-            self.0.left.add_permits(1);
-        }
-    }
-    let leaving = Leaving(&doors);
+    let leaving = Leaving(doors.clone());
     let go_on = doors.go_on.notified();
     doors.arrived.add_permits(1);
     go_on.await;
     drop(leaving);
     "done"
+}
+
+/// Notes that a handler, or what it has answered with, is no more.
+struct Leaving(Arc<Doors>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.left.add_permits(1);
+    }
+}
+
+/// One event at once, and another each time that the door opens, until the process stops.
+async fn events(State((doors, stopping)): State<(Arc<Doors>, CancellationToken)>) -> impl IntoResponse {
+    let events = stream::unfold("data: hello\n\n", move |event| {
+        let (doors, stopping) = (doors.clone(), stopping.clone());
+        async move {
+            if event.is_empty() {
+                tokio::select! {
+                    () = doors.go_on.notified() => return Some((Ok::<_, Infallible>("data: more\n\n"), "")),
+                    () = stopping.cancelled() => return None,
+                }
+            }
+            Some((Ok(event), ""))
+        }
+    });
+    ([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(events))
+}
+
+/// More than anybody can take.
+async fn flood(State(doors): State<Arc<Doors>>) -> Body {
+    let leaving = Leaving(doors);
+    Body::from_stream(stream::unfold(leaving, async |leaving| Some((Ok::<_, Infallible>(vec![b' '; 65536]), leaving))))
 }
 
 /// How many requests were here at once, as far as this one saw.

@@ -6,6 +6,7 @@ mod running;
 mod starting;
 mod stopping;
 mod waiting;
+mod watching;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -34,7 +34,8 @@ impl Stat {
         let (_, behind_name) = stat.rsplit_once(')').context("no name in the line")?;
         let fields: Vec<&str> = behind_name.split_whitespace().collect();
         let field = |number: usize| anyhow::Ok(fields.get(number - 3).context("too few fields")?.parse::<f64>()?);
-        let time = |number| anyhow::Ok(Duration::from_secs_f64((field(number)? + field(number + 1)?) / TICKS_PER_SECOND));
+        let time =
+            |number| anyhow::Ok(Duration::from_secs_f64((field(number)? + field(number + 1)?) / TICKS_PER_SECOND));
         let parent = fields.get(1).context("too few fields")?.parse()?;
         Ok(Self { parent, used: time(14)?, used_by_children: time(16)? })
     }

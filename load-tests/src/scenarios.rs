@@ -9,6 +9,7 @@ mod join;
 mod latency;
 pub(crate) mod mail;
 mod profile;
+pub(crate) mod rebuild;
 mod rebuilds;
 mod records;
 mod restart;
@@ -34,6 +35,8 @@ pub(crate) enum Scenario {
     Mail,
     /// How fast views apply a log that is there already.
     Views,
+    /// The tables of views built anew from a million orders, beside a plain COPY of the same rows.
+    Rebuild,
     /// What services use that have nothing to do.
     Idle,
     /// From POST to VALIDATED beside three bare hops; how long a commit takes.
@@ -89,6 +92,7 @@ impl Scenario {
             Self::FirstOrder => first_order::run(&ground.interrupt, report),
             Self::Mail => mail::run(&ground.interrupt, report),
             Self::Views => views::run(&ground.interrupt, report),
+            Self::Rebuild => rebuild::run(&ground.interrupt, report),
             Self::Idle => {
                 say("idle: services with nothing to do");
                 idle::run(ground, report)

@@ -15,7 +15,7 @@ export MILLRACE_BUILT := yes
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: build ## Install what the stack needs: Java and Maven if missing, Kafka, the schema registry, PostgreSQL
+setup: build ## Install what the stack needs (Java and Maven if missing, Kafka, the schema registry, PostgreSQL), and a browser for tests
 	@exec $(LOCAL) setup
 
 build: prerequisites ## Build all programs

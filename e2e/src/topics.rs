@@ -1,5 +1,4 @@
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::thread;
 
 use anyhow::Context;
 use avro_codec::registry::Registry;
@@ -108,10 +107,7 @@ impl Topics {
         static NEXT: AtomicI64 = AtomicI64::new(5_000_000_000);
         let first = NEXT.fetch_add(TRIED, Ordering::Relaxed);
         let topic = unique("numbers");
-        // Away from the runtime of the test, in which none may be dropped, as this does.
-        let created =
-            thread::scope(|scope| scope.spawn(|| self.broker.create_topic(&topic, DEFAULT_PARTITIONS, &[])).join());
-        created.map_err(|_| anyhow::anyhow!("the creation of {topic} panicked"))??;
+        self.broker.create_topic(&topic, DEFAULT_PARTITIONS, &[])?;
         let tried = (first..first + TRIED).map(|number| RawRecord::new(number.to_string(), ""));
         let written = self.broker.write(&topic, tried)?;
         let numbers = (first..).zip(&written).filter(|(_, record)| record.partition == written[0].partition);

@@ -80,6 +80,10 @@ fn run(options: &Options) -> anyhow::Result<()> {
         say("rebuild: a log to tables beside those that serve");
         scenarios::rebuild::run(&interrupt, &mut report)?;
     }
+    if wanted(&Scenario::Pages) {
+        say("pages: orders to open pages");
+        scenarios::pages::run(&interrupt, &mut report)?;
+    }
     for (checks, instances, scenarios) in GROUNDS {
         let on_ground: Vec<Scenario> = scenarios.iter().copied().filter(wanted).collect();
         if on_ground.is_empty() {

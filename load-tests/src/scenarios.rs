@@ -8,6 +8,7 @@ mod idle;
 mod join;
 mod latency;
 pub(crate) mod mail;
+pub(crate) mod pages;
 mod profile;
 pub(crate) mod rebuild;
 mod rebuilds;
@@ -37,6 +38,8 @@ pub(crate) enum Scenario {
     Views,
     /// The tables of views built anew from a million orders, beside a plain COPY of the same rows.
     Rebuild,
+    /// From the commit of an order to an open page, and what fifty pages cost.
+    Pages,
     /// What services use that have nothing to do.
     Idle,
     /// From POST to VALIDATED beside three bare hops; how long a commit takes.
@@ -93,6 +96,7 @@ impl Scenario {
             Self::Mail => mail::run(&ground.interrupt, report),
             Self::Views => views::run(&ground.interrupt, report),
             Self::Rebuild => rebuild::run(&ground.interrupt, report),
+            Self::Pages => pages::run(&ground.interrupt, report),
             Self::Idle => {
                 say("idle: services with nothing to do");
                 idle::run(ground, report)

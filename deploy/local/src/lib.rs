@@ -57,5 +57,5 @@ pub use exec::exec;
 pub use infrastructure::postgres::create_database;
 pub use interrupt::Interrupt;
 pub use part::{Part, READY_WITHIN};
-pub use setup::setup;
+pub use setup::{Browser, browser, setup};
 pub use stack::{Builder, Stack};

@@ -20,7 +20,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Installs what is missing: programs of this machine, Kafka, the schema registry, PostgreSQL.
+    /// Installs what is missing: programs of this machine, Kafka, the schema registry, PostgreSQL; and a browser for tests.
     Setup,
     /// Starts everything, says where it is, and stays until Ctrl-C or `down`.
     Up(demo::Options),
@@ -59,8 +59,15 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Setup => {
-            local::setup(&Interrupt::on_signals()?)?;
+            let interrupt = Interrupt::on_signals()?;
+            local::setup(&interrupt)?;
             println!("All that the stack needs is installed.");
+            match local::browser(&interrupt) {
+                Ok(_) => println!("So is the browser that the tests of the page need."),
+                Err(local::Error::Interrupted) => return Ok(ExitCode::from(INTERRUPTED)),
+                // Whoever only wants to run the demo is not to be stopped by it.
+                Err(error) => println!("The tests of the page need a browser besides: {error}"),
+            }
         }
         Command::Up(options) => demo::up(options)?,
         Command::Down { env_file } => demo::down(&env_file)?,

@@ -1,3 +1,4 @@
+mod browser;
 mod java;
 mod prepare;
 mod programs;
@@ -16,6 +17,7 @@ use crate::interrupt::Interrupt;
 use crate::launch::run;
 use crate::progress::Progress;
 use crate::user::set_mode;
+pub use browser::{Browser, browser};
 use java::Java;
 
 /// The versions of everything, and how Maven is to fetch it.

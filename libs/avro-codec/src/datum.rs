@@ -37,9 +37,9 @@ impl Reading {
     pub(crate) fn read<R: AvroRecord>(&self, id: SchemaId, datum: &[u8]) -> Result<R, DecodeError> {
         match self {
             Self::Direct(reader) => exactly(id, datum, |input| reader.read_deser(input)),
-            Self::Resolving(reader) => exactly(id, datum, |input| {
-                reader.read_value(input).and_then(|value| apache_avro::from_value(&value))
-            }),
+            Self::Resolving(reader) => {
+                exactly(id, datum, |input| reader.read_value(input).and_then(|value| apache_avro::from_value(&value)))
+            }
             Self::Incompatible(error) => Err(error.clone()),
         }
     }

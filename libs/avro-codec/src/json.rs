@@ -79,7 +79,12 @@ fn json(value: Value, schema: &Schema, names: &HashMap<Name, &Schema>) -> Json {
         (Value::Record(values), schema) => {
             let fields = if let Schema::Record(record) = schema { &*record.fields } else { &[] };
             let of = fields.iter().map(|field| &field.schema).chain(std::iter::repeat(&Schema::Null));
-            values.into_iter().zip(of).map(|((name, value), of)| (name, json(value, of, names))).collect::<Map<_, _>>().into()
+            values
+                .into_iter()
+                .zip(of)
+                .map(|((name, value), of)| (name, json(value, of, names)))
+                .collect::<Map<_, _>>()
+                .into()
         }
     }
 }

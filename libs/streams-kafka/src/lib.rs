@@ -17,12 +17,14 @@
 //! - `global.rs`: what is read beside the inputs, to be looked up by all tasks.
 //! - `caught_up.rs`: when timers by the wall clock may fire.
 //! - `sink.rs`: records on their way out of Kafka, to something that keeps its own positions.
+//! - `browser.rs`: what is in topics and how far groups are, for people.
 //! - `view.rs`: blocking reads of committed state; `owners.rs`: who serves what is not served here.
 //!
 //! The client library is librdkafka, which knows transactions v1 only (no KIP-890 part 2): see ADR 0007 for what follows.
 
 mod assigned;
 mod bootstrap;
+pub mod browser;
 mod caught_up;
 mod client_log;
 mod clock;
@@ -53,6 +55,7 @@ mod topics;
 mod view;
 mod world;
 
+pub use browser::{BrowseError, Browser};
 pub use journal::{Coordinates, Journal, JournalError};
 pub use kafka_streams::KafkaStreams;
 pub use owners::Owner;

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use streams::Graph;
 
+pub(crate) use self::consumer_protocol::{partitions, rack};
 pub(crate) use self::describing::describe;
 use crate::Settings;
 use crate::clock::{Stopwatch, wall_clock};
@@ -237,7 +238,8 @@ fn as_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn url(member: &str) -> &str {
+/// Where the member is, without which run of its process it is.
+pub(crate) fn url(member: &str) -> &str {
     member.split('#').next().unwrap_or_default()
 }
 

@@ -291,9 +291,9 @@ impl ProducerContext for Acknowledged {
     }
 }
 
-/// On a thread of its own, so that it may be called from inside a runtime as well.
+/// On a thread of its own, so that it may be called from inside a runtime as well, where none may even be dropped.
 fn block_on<T: Send>(future: impl Future<Output = Result<T, KafkaError>> + Send) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = thread::scope(|scope| scope.spawn(|| runtime.block_on(future)).join());
+    let outcome = thread::scope(|scope| scope.spawn(move || runtime.block_on(future)).join());
     outcome.map_err(|_| anyhow::anyhow!("the admin client panicked"))?.map_err(Into::into)
 }

@@ -58,7 +58,8 @@ pub(crate) fn run(ground: &Ground, report: &mut Report) -> anyhow::Result<()> {
         }
         steps.report(rate, report);
         report.add(Figure::processor_time(&format!("at {rate}/s"), &used));
-        for (service, commits) in before.until(&after) {
+        // Who has nothing to do with orders is there as well, and has committed nothing.
+        for (service, commits) in before.until(&after).filter(|(_, commits)| commits.durations.count() > 0.0) {
             let per_order = commits.durations.count() / f64::from(pace.starts);
             report.add(Figure {
                 what: format!("at {rate}/s: a commit of {service}"),

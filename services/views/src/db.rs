@@ -3,6 +3,7 @@
 //! What is served stands in the row `serving`: a schema, in which all tables of one generation are. A transaction first
 //! holds that row, then has the schema searched, so that every statement is the same for all generations.
 
+pub mod read;
 mod tables;
 mod write;
 

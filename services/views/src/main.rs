@@ -1,7 +1,10 @@
 //! Shows what the log tells as tables in PostgreSQL, which can be thrown away and built anew at any time.
 
+mod cluster;
 mod db;
 mod domain;
+mod feed;
+mod http;
 mod log;
 mod options;
 mod projector;
@@ -9,15 +12,21 @@ mod rebuild;
 
 use std::process::ExitCode;
 
+use feed::Feed;
 use options::Options;
 use service_kit::Service;
 
 const REBUILD: &str = "Builds the tables anew from the beginning of the log, while the instances go on serving";
 
 fn main() -> ExitCode {
+    let feed = Feed::new();
+    let told = feed.clone();
     Service::<Options>::new("views")
         .sinks_of(log::topics)
+        .browses()
+        .http(|context| http::router(context, told))
         .task("the projector", projector::start)
+        .task("the feed", |context| feed.run(context))
         .command("rebuild", REBUILD, rebuild::run)
         .run()
 }

@@ -12,7 +12,7 @@ use crate::{Topic, Tree, Violation};
 const OUTSIDE: [&str; 1] = ["warehouse"];
 
 /// Calls that write to a topic they are given, or say that the service will.
-const WRITES: [&str; 3] = ["append", "journals", "to"];
+const WRITES: [&str; 4] = ["append", "journals", "route", "to"];
 
 const DECLARATIONS: &str = "shared-schemas/src/lib.rs";
 
@@ -111,6 +111,8 @@ fn is_written(before: &[Token<'_>]) -> bool {
     for (at, token) in before.iter().enumerate().rev() {
         match (token.kind, token.text) {
             (Kind::Mark, ")" | "]" | "}") => depth += 1,
+            // Not a call but a tuple or an array: what it is an argument of stands further out.
+            (Kind::Mark, "(" | "[") if depth == 0 && at > 0 && before[at - 1].kind == Kind::Mark => {}
             (Kind::Mark, "(") if depth == 0 => {
                 return at > 0 && WRITES.iter().any(|write| before[at - 1].is_word(write));
             }
@@ -137,13 +139,14 @@ mod tests {
 
     #[test]
     fn a_topic_that_another_service_writes_is_refused() {
-        let source = "topology\n    .stream(&ORDER_REQUESTS)\n    .to(&ORDER_REQUESTS);\njournal.append(key(a), &shared_schemas::ORDER_REQUESTS);";
+        let source = "topology\n    .stream(&ORDER_REQUESTS)\n    .to(&ORDER_REQUESTS);\njournal.append(key(a), &shared_schemas::ORDER_REQUESTS);\nstream.route(&[(Level::Low, &LOW), (level(1), &ORDER_REQUESTS)], |order| order.level);";
         let tree = Tree::of([ORDERS, FRAUD, CONTRACT, ("services/fraud/src/topology.rs", source)]).with_topics(TOPICS);
         assert_eq!(
             said(check, &tree),
             [
                 "services/fraud/src/topology.rs:3: order-requests is written by orders alone; fraud needs a topic of its own",
                 "services/fraud/src/topology.rs:4: order-requests is written by orders alone; fraud needs a topic of its own",
+                "services/fraud/src/topology.rs:5: order-requests is written by orders alone; fraud needs a topic of its own",
             ]
         );
     }

@@ -1,7 +1,7 @@
 use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nix::unistd::Uid;
@@ -33,10 +33,21 @@ pub(super) const TO_FETCH: [Program; 3] = [
     Program { name: "xz", command: "xz", packages: &["xz-utils"] },
 ];
 
+/// What the page is tested with; the stack runs without.
+pub(super) const BROWSER: [Program; 2] = [
+    Program { name: "Chromium", command: "chromium", packages: &["chromium"] },
+    Program { name: "its driver", command: "chromedriver", packages: &["chromium-driver", "chromium-chromedriver"] },
+];
+
 impl Program {
     pub(super) fn is_on_path(&self) -> bool {
+        self.on_path().is_some()
+    }
+
+    /// Where on the search path it is.
+    pub(super) fn on_path(&self) -> Option<PathBuf> {
         let path = env::var_os("PATH").unwrap_or_default();
-        env::split_paths(&path).any(|directory| is_executable(&directory.join(self.command)))
+        env::split_paths(&path).map(|directory| directory.join(self.command)).find(|program| is_executable(program))
     }
 
     /// The first of its packages that apt has heard of.

@@ -7,7 +7,8 @@ use axum::http::request::Parts;
 
 use super::Problem;
 
-/// The query of a request's address, such as `?timeout=500`. Parameters that nobody asks for are ignored.
+/// The query of a request's address, such as `?timeout=500`. Parameters that nobody asks for are ignored, unless the handler
+/// [says](Self::no_others) that there are no others.
 #[derive(Debug, Default)]
 pub struct Parameters(Vec<(String, String)>);
 
@@ -26,6 +27,32 @@ impl Parameters {
                 let detail = format!("must be a whole number of milliseconds between {least} and {most}");
                 Err(Problem::invalid_parameter(name, detail))
             }
+        }
+    }
+
+    /// The parameter `name` as a whole number, or nothing where it is not given.
+    ///
+    /// # Errors
+    /// 400 where it is no number, out of `range` or given more than once.
+    pub fn number(&self, name: &str, range: RangeInclusive<i64>) -> Result<Option<i64>, Problem> {
+        let Some(value) = self.only(name)? else { return Ok(None) };
+        match value.parse() {
+            Ok(number) if range.contains(&number) => Ok(Some(number)),
+            _ => {
+                let (least, most) = range.into_inner();
+                Err(Problem::invalid_parameter(name, format!("must be a whole number between {least} and {most}")))
+            }
+        }
+    }
+
+    /// Makes sure that no others are given than these: a filter that is misspelt must not look as if it let all pass.
+    ///
+    /// # Errors
+    /// 400 where there is another.
+    pub fn no_others(&self, names: &[&str]) -> Result<(), Problem> {
+        match self.0.iter().find(|(given, _)| !names.contains(&given.as_str())) {
+            Some((other, _)) => Err(Problem::invalid_parameter(other, "is not known here")),
+            None => Ok(()),
         }
     }
 
@@ -62,9 +89,31 @@ mod tests {
     use super::*;
 
     async fn timeout(query: &str) -> Result<Option<Duration>, StatusCode> {
+        parameters(query).await.milliseconds("timeout", 0..=60_000).map_err(|problem| problem.status())
+    }
+
+    async fn parameters(query: &str) -> Parameters {
         let request = Request::builder().uri(format!("/a?{query}")).body(()).unwrap();
         let Ok(parameters) = Parameters::from_request_parts(&mut request.into_parts().0, &()).await;
-        parameters.milliseconds("timeout", 0..=60_000).map_err(|problem| problem.status())
+        parameters
+    }
+
+    #[tokio::test]
+    async fn a_number_is_whole_and_in_range() {
+        let number = async |query| parameters(query).await.number("a", -5..=5).map_err(|problem| problem.status());
+        assert_eq!(number("").await, Ok(None));
+        assert_eq!(number("a=-5").await, Ok(Some(-5)));
+        for refused in ["a=6", "a=", "a=x", "a=1.0", "a=1&a=1", "a=99999999999999999999"] {
+            assert_eq!(number(refused).await, Err(StatusCode::BAD_REQUEST), "{refused}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_parameter_that_nobody_knows_is_refused_where_none_may_be() {
+        let parameters = parameters("a=1&b=2").await;
+        assert!(parameters.no_others(&["a", "b", "c"]).is_ok());
+        let refused = parameters.no_others(&["a"]).map_err(|problem| problem.status());
+        assert_eq!(refused, Err(StatusCode::BAD_REQUEST));
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 //! group may write them, so nothing in them is trusted.
 
 /// The rack of a member, from its subscription: fields up to it are skipped, those that later versions add ignored.
-pub(super) fn rack(subscription: &[u8]) -> Option<String> {
+pub(crate) fn rack(subscription: &[u8]) -> Option<String> {
     let mut fields = Fields(subscription);
     if fields.int16()? < 3 {
         return None;
@@ -16,7 +16,7 @@ pub(super) fn rack(subscription: &[u8]) -> Option<String> {
 }
 
 /// The partitions a member was given, with their topics.
-pub(super) fn partitions(assignment: &[u8]) -> Option<Vec<(String, i32)>> {
+pub(crate) fn partitions(assignment: &[u8]) -> Option<Vec<(String, i32)>> {
     let mut fields = Fields(assignment);
     let _version = fields.int16()?;
     let topics = fields.list(|assigned| assigned.string().zip(assigned.list(Fields::int32)))?;

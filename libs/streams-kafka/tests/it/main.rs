@@ -3,6 +3,7 @@
 
 mod aborts;
 mod bootstrap;
+mod browser;
 mod dead_letters;
 mod forwarding;
 mod global;

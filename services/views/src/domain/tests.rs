@@ -206,7 +206,8 @@ fn a_journey_tells_what_happened_in_the_words_of_the_log() {
 
 #[test]
 fn a_customer_that_goes_and_comes_back_in_one_batch_is_removed_first() {
-    let events = [Event::CustomerChanged(customer(7, 5)), Event::CustomerGone(7), Event::CustomerChanged(customer(7, 1))];
+    let events =
+        [Event::CustomerChanged(customer(7, 5)), Event::CustomerGone(7), Event::CustomerChanged(customer(7, 1))];
     let rows = Rows::of((0..).zip(events).map(|(offset, event)| (place("a", offset), event)));
     assert_eq!((&*rows.gone_customers, rows.customers.len(), rows.customers[0].version), (&[7][..], 1, 1));
 }

@@ -33,8 +33,9 @@ pub fn fold(views: &Views) -> anyhow::Result<Tables> {
     fold.each(MAILS_SENT.name(), Fold::mail)?;
     fold.customers()?;
     fold.stock()?;
-    let mut tables: Tables =
-        ["orders", "events", "validations", "payments", "customers", "stock", "mails"].map(|it| (it, Vec::new())).into();
+    let mut tables: Tables = ["orders", "events", "validations", "payments", "customers", "stock", "mails"]
+        .map(|it| (it, Vec::new()))
+        .into();
     for ((table, _), row) in fold.rows {
         tables.get_mut(table).unwrap().push(row.to_string());
     }

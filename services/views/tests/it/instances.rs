@@ -76,6 +76,7 @@ async fn what_another_has_written_meanwhile_is_not_written_again() -> anyhow::Re
 
 /// How many transactions wait for a lock.
 async fn waiting(views: &Views) -> Option<i64> {
-    let select = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let select =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     sqlx::query_scalar(select).fetch_one(&mut views.connection().await.ok()?).await.ok()
 }

@@ -240,7 +240,9 @@ async fn read(url: String, is_over: Arc<AtomicBool>) -> anyhow::Result<usize> {
 }
 
 async fn orders(connection: &mut PgConnection) -> sqlx::Result<BTreeMap<String, i32>> {
-    sqlx::query("SELECT set_config('search_path', schema, false) FROM public.serving").execute(&mut *connection).await?;
+    sqlx::query("SELECT set_config('search_path', schema, false) FROM public.serving")
+        .execute(&mut *connection)
+        .await?;
     let orders: Vec<(String, i32)> = sqlx::query_as("SELECT id, version FROM orders").fetch_all(connection).await?;
     Ok(orders.into_iter().collect())
 }

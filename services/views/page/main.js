@@ -21,6 +21,7 @@ mails();
 instances();
 connectionLine();
 closeOnEscape();
+document.getElementById("skip").addEventListener("click", toContent);
 addEventListener("hashchange", open);
 open();
 follow();
@@ -43,6 +44,12 @@ function decoded(part) {
   } catch {
     return part;
   }
+}
+
+/** To the orders, past the form and all mails; elsewhere to the beginning of the view. */
+function toContent() {
+  const row = document.querySelector("#orders:not([hidden]) #orders-body [tabindex='0']");
+  (row ?? document.getElementById("content")).focus();
 }
 
 function choose(wanted) {

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::panic::resume_unwind;
 
 use serde::Serialize;
-use service_kit::browser::Group;
-use service_kit::{BrowseError, Browser, Context};
+
+use service_kit::{BrowseError, Browser, Context, Group};
 use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 

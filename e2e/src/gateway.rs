@@ -1,5 +1,5 @@
 use local::Addresses;
-use reqwest::Client;
+use reqwest::{Client, Method};
 use serde_json::Value;
 
 use crate::client::{ANSWERED_WITHIN, Answer, answer};
@@ -19,6 +19,19 @@ impl Gateway {
     pub fn instances(addresses: &Addresses, service: &str) -> anyhow::Result<Vec<Self>> {
         let instances = addresses.services.iter().filter(|instance| instance.service == service);
         instances.filter_map(|instance| instance.url.clone()).map(Self::at).collect()
+    }
+
+    /// The one at this URL.
+    ///
+    /// # Errors
+    /// If the HTTP client cannot be set up.
+    pub fn at(url: String) -> anyhow::Result<Self> {
+        Ok(Self { http: Client::builder().no_proxy().timeout(ANSWERED_WITHIN).build()?, url })
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// `GET` of a path, with its query.
@@ -45,7 +58,21 @@ impl Gateway {
         answer(self.http.put(self.url.clone() + path).header(name, value).json(body)).await
     }
 
-    fn at(url: String) -> anyhow::Result<Self> {
-        Ok(Self { http: Client::builder().no_proxy().timeout(ANSWERED_WITHIN).build()?, url })
+    /// `GET` of a path, as a page from another origin does it.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn get_from(&self, path: &str, origin: &str) -> anyhow::Result<Answer> {
+        answer(self.http.get(self.url.clone() + path).header("Origin", origin)).await
+    }
+
+    /// What a browser asks before it lets a page from another origin `POST` JSON to a path.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn preflight(&self, path: &str, origin: &str) -> anyhow::Result<Answer> {
+        let asked = self.http.request(Method::OPTIONS, self.url.clone() + path).header("Origin", origin);
+        let asked = asked.header("Access-Control-Request-Method", "POST");
+        answer(asked.header("Access-Control-Request-Headers", "content-type")).await
     }
 }

@@ -7,6 +7,7 @@
 //! - [`Topics`] reads what the services have said to each other, with the schemas the registry has.
 //! - [`violations`] looks through all of it for what must never be.
 //! - [`Tap`] keeps what they have said to themselves, and [`disagreements`] holds all of it against a plain fold.
+//! - [`Chronicle`] is what the tables of views are made of, and [`differences`] holds what is [`shown`] against it.
 //! - [`Witness`] keeps what readers were shown meanwhile, and [`wrong_answers`] holds it against the log.
 //!
 //! `tests/orchestration` has a positive and a negative test of each business scenario, `tests/journeys` walks through one
@@ -20,6 +21,7 @@ mod mailbox;
 mod readings;
 mod tap;
 mod topics;
+mod views;
 mod witness;
 
 pub use audit::{Log, violations};
@@ -30,4 +32,5 @@ pub use mailbox::{Mail, Mailbox};
 pub use readings::{Reading, Shown, wrong_answers};
 pub use tap::Tap;
 pub use topics::{Event, Topics};
+pub use views::{Chronicle, Documents, differences, shown, shown_of};
 pub use witness::{Question, Witness};

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use shared_schemas::{Order, OrderState};
+use streams::Timestamp;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -73,16 +74,20 @@ fn invented(reading: &Reading, versions: &BTreeMap<(&str, i32), &Order>) -> Opti
 
 /// Whether a document shows exactly this version of an order. An aborted attempt at it would have another time.
 fn is_of(document: &OrderDocument, order: &Order) -> bool {
-    let nanoseconds = i128::from(order.updated_at.as_millis()) * 1_000_000;
-    let updated_at =
-        OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok().and_then(|time| time.format(&Rfc3339).ok());
     document.id == order.id
         && document.state == state(order.state)
         && document.customer_id == order.customer_id
         && document.product == order.product
         && document.quantity == order.quantity
         && document.reasons == order.reasons
-        && updated_at.as_ref() == Some(&document.updated_at)
+        && document.updated_at == moment(order.updated_at)
+}
+
+/// A moment as documents have it.
+pub(crate) fn moment(timestamp: Timestamp) -> String {
+    let nanoseconds = i128::from(timestamp.as_millis()) * 1_000_000;
+    let time = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok();
+    time.and_then(|time| time.format(&Rfc3339).ok()).expect("this is a moment of our time")
 }
 
 fn state(state: OrderState) -> String {

@@ -16,6 +16,7 @@ mod bare;
 mod commits;
 mod ground;
 mod journaled;
+mod journeys;
 mod latencies;
 mod members;
 mod pace;
@@ -74,6 +75,10 @@ fn run(options: &Options) -> anyhow::Result<()> {
     if wanted(&Scenario::Views) {
         say("views: a log to tables");
         scenarios::views::run(&interrupt, &mut report)?;
+    }
+    if wanted(&Scenario::Rebuild) {
+        say("rebuild: a log to tables beside those that serve");
+        scenarios::rebuild::run(&interrupt, &mut report)?;
     }
     if wanted(&Scenario::Pages) {
         say("pages: orders to open pages");

@@ -10,6 +10,7 @@ mod latency;
 pub(crate) mod mail;
 pub(crate) mod pages;
 mod profile;
+pub(crate) mod rebuild;
 mod rebuilds;
 mod records;
 mod restart;
@@ -35,6 +36,8 @@ pub(crate) enum Scenario {
     Mail,
     /// How fast views apply a log that is there already.
     Views,
+    /// The tables of views built anew from a million orders, beside a plain COPY of the same rows.
+    Rebuild,
     /// From the commit of an order to an open page, and what fifty pages cost.
     Pages,
     /// What services use that have nothing to do.
@@ -92,6 +95,7 @@ impl Scenario {
             Self::FirstOrder => first_order::run(&ground.interrupt, report),
             Self::Mail => mail::run(&ground.interrupt, report),
             Self::Views => views::run(&ground.interrupt, report),
+            Self::Rebuild => rebuild::run(&ground.interrupt, report),
             Self::Pages => pages::run(&ground.interrupt, report),
             Self::Idle => {
                 say("idle: services with nothing to do");

@@ -1,10 +1,11 @@
 use std::fs::OpenOptions;
 use std::path::PathBuf;
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 use crate::addresses::{ServiceAddress, postgres_url};
 use crate::declared::{Declaration, Describe, Kind, Ready, admin};
@@ -187,6 +188,23 @@ impl Part {
         let status = self.lock().as_mut().and_then(Process::unasked_status)?;
         let is_done = self.is_step() && status.success();
         (!is_done).then(|| self.failure(format!("ended with {status}")).to_string())
+    }
+
+    /// Runs its program once more, for a job of its own such as `views rebuild`, and waits for its end.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn run(&self, arguments: &[&str]) -> Result<Output> {
+        let doing = format!("run {} {}", self.name(), arguments.join(" "));
+        let launch = self.launch()?.arguments(arguments);
+        let watchdog = &self.site.watchdog;
+        let mut command = watchdog.command(&launch, Signal::SIGKILL).map_err(Error::io(&doing))?;
+        command.current_dir(self.site.part_directory(self.name())?).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().map_err(Error::io(&doing))?;
+        let pid = Pid::from_raw(child.id().cast_signed());
+        let output = child.wait_with_output().map_err(Error::io(&doing));
+        watchdog.forget(pid);
+        output
     }
 
     /// The one of `services/` that it is an instance of.

@@ -63,6 +63,15 @@ impl Builder {
         self.only(PARTS.iter().filter(|part| !part.is_further_instance()).map(|part| part.name))
     }
 
+    /// Also this part, and what it needs, beside those that were asked for before.
+    #[must_use]
+    pub fn also(mut self, part: impl Into<String>) -> Self {
+        if let Some(parts) = &mut self.only {
+            parts.push(part.into());
+        }
+        self
+    }
+
     /// Leaves a part out for now: it has its ports, and those that need it go without, and [`Part::start`] starts it.
     #[must_use]
     pub fn without(mut self, part: impl Into<String>) -> Self {

@@ -21,7 +21,7 @@ pub struct Ecosystem {
 pub const SERVICES: [&str; 4] = ["orders", "order-details", "fraud", "inventory"];
 
 /// The checks an order has to pass.
-const CHECKS: [&str; 3] = ["order-details", "fraud", "inventory"];
+pub const CHECKS: [&str; 3] = ["order-details", "fraud", "inventory"];
 
 /// How long a client repeats one order.
 const PLACED_WITHIN: Duration = Duration::from_secs(30);

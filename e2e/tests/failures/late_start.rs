@@ -9,7 +9,8 @@ use test_kit::eventually;
 
 use crate::ecosystem::Ecosystem;
 
-const SERVICES: [&str; 7] = ["orders", "order-details", "fraud", "inventory", "payments", "customers", "email"];
+const SERVICES: [&str; 8] =
+    ["orders", "order-details", "fraud", "inventory", "payments", "customers", "email", "views"];
 
 /// How long a service may take to notice what came, or did not.
 const NOTICED_WITHIN: Duration = Duration::from_secs(30);

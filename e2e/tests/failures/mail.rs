@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use e2e::{Mailbox, NewOrder};
 use local::Stack;
-use shared_schemas::{CUSTOMERS, Customer, CustomerLevel, EMAIL_OUTBOX, PAYMENTS, Payment};
+use shared_schemas::{CUSTOMERS, Customer, CustomerLevel, EMAIL_OUTBOX, MAILS_SENT, PAYMENTS, Payment};
 use streams::Timestamp;
 use test_kit::eventually;
 use time::OffsetDateTime;
@@ -53,6 +53,12 @@ async fn everybody_has_one_mail_about_each_order_though_email_is_killed_again_an
     .await;
     assert_eq!(ids.len(), journaled, "a repeated mail bears the id of the first");
     assert_eq!(ecosystem.topics.values(&EMAIL_OUTBOX).await?.len(), journaled, "each is in the outbox once");
+    eventually("everybody else knows of each", MAILED_WITHIN, async || {
+        let told = ecosystem.topics.values(&MAILS_SENT).await.ok()?;
+        let told: BTreeSet<String> = told.into_iter().map(|mail| mail.idempotency_key).collect();
+        (told.len() == journaled).then_some(())
+    })
+    .await;
     let dead = ecosystem.topics.dead_letters("email")?;
     assert!(dead.is_empty(), "{dead:?}");
     Ok(())
@@ -67,11 +73,11 @@ async fn message_ids(mailbox: &Mailbox) -> anyhow::Result<BTreeMap<String, usize
     Ok(ids)
 }
 
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     Timestamp(OffsetDateTime::now_utc().unix_timestamp() * 1000)
 }
 
-fn customer(order: &NewOrder) -> Customer {
+pub fn customer(order: &NewOrder) -> Customer {
     Customer {
         id: order.customer_id,
         first_name: "Every".to_string(),
@@ -84,7 +90,7 @@ fn customer(order: &NewOrder) -> Customer {
 }
 
 /// More than any order of the load costs, and before it is placed.
-fn payment(order: &NewOrder, paid_at: Timestamp) -> Payment {
+pub fn payment(order: &NewOrder, paid_at: Timestamp) -> Payment {
     Payment {
         id: format!("payment-of-{}", order.id),
         order_id: order.id.clone(),

@@ -13,3 +13,4 @@ mod seed;
 mod stall;
 mod stop;
 mod told;
+mod views;

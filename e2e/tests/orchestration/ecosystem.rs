@@ -19,6 +19,8 @@ pub struct Ecosystem {
     pub orders: OrdersClient,
     pub payments: Gateway,
     pub customers: Gateway,
+    /// All instances.
+    pub views: Vec<Gateway>,
     pub mailbox: Mailbox,
     pub topics: Topics,
 }
@@ -60,7 +62,8 @@ pub fn shared() -> anyhow::Result<Ecosystem> {
     static STACK: OnceLock<Stack> = OnceLock::new();
     let stack = STACK.get_or_init(|| {
         let deadline = VALIDATION_DEADLINE.as_millis().to_string();
-        let builder = Stack::builder().single_instances().env("orders", "VALIDATION_DEADLINE_MS", deadline);
+        let builder = Stack::builder().single_instances().also("views-1");
+        let builder = builder.env("orders", "VALIDATION_DEADLINE_MS", deadline);
         builder.start().unwrap_or_else(|error| panic!("the stack does not start: {error}"))
     });
     Ecosystem::of(stack)
@@ -75,6 +78,7 @@ impl Ecosystem {
             orders: OrdersClient::new(&url)?,
             payments: gateway("payments")?,
             customers: gateway("customers")?,
+            views: Gateway::instances(&addresses, "views")?,
             mailbox: Mailbox::of(&addresses)?,
             topics: Topics::of(&addresses)?,
         })

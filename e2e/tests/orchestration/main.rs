@@ -15,3 +15,4 @@ mod shop;
 mod spending;
 mod stock;
 mod validating;
+mod viewing;

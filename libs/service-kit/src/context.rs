@@ -19,6 +19,7 @@ pub struct Context<O> {
     pub(crate) reader: Option<Reader>,
     pub(crate) journal: Option<Journal>,
     pub(crate) sink: Arc<Mutex<Option<Sink>>>,
+    pub(crate) replay: Arc<Mutex<Option<Sink>>>,
     pub(crate) browser: Option<Browser>,
     pub(crate) readiness: Readiness,
     pub(crate) stopping: CancellationToken,
@@ -78,6 +79,16 @@ impl<O> Context<O> {
         sink.expect("a service says what it sinks, and one task takes it")
     }
 
+    /// All that the service [sinks](crate::Service::sinks), from the beginning of the log or wherever it is to begin, in no
+    /// group ([`Sink::replay`]): for a [command](crate::Service::command).
+    ///
+    /// # Panics
+    /// It was taken before, or this is no command.
+    pub fn replay(&self) -> Sink {
+        let replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner).take();
+        replay.expect("only a command replays, once")
+    }
+
     /// Looks at all topics and groups. Its calls block, so that a handler makes them with `spawn_blocking`; their errors are
     /// [problems](crate::http::Problem).
     ///
@@ -114,6 +125,7 @@ impl<O> Clone for Context<O> {
             reader: self.reader.clone(),
             journal: self.journal.clone(),
             sink: self.sink.clone(),
+            replay: self.replay.clone(),
             browser: self.browser.clone(),
             readiness: self.readiness.clone(),
             stopping: self.stopping.clone(),

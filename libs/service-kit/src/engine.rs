@@ -94,13 +94,8 @@ impl Engine {
         if plan.graph.is_none() && plan.journaled.is_empty() && plan.sunk.is_empty() && !plan.browses {
             return Ok(Self::default());
         }
-        let schemas = Schemas::new();
-        let registry = Registry::new(&kit.schema_registry_url, REGISTRY_TIMEOUT)?;
-        let subjects: Vec<(String, String)> = plan.subjects().into_iter().collect();
-        bound(&registry, &schemas, &subjects, readiness).await?;
-
-        let mut settings = Settings::new(&kit.kafka_bootstrap, kit.instance.to_string());
-        settings.topic_prefix.clone_from(&kit.topic_prefix);
+        let (registry, schemas) = bound(plan, kit, readiness).await?;
+        let mut settings = settings(kit);
         settings.stream_threads = kit.stream_threads;
         settings.commit_interval = plan.commit_interval.unwrap_or(settings.commit_interval);
         settings.state_dir.clone_from(&kit.state_dir);
@@ -112,8 +107,7 @@ impl Engine {
         if plan.graph.is_none() && plan.sunk.is_empty() && !plan.browses {
             return Ok(engine);
         }
-        let resolver = Resolver::new(registry, schemas.clone());
-        stage.spawn("schema resolution", resolving(resolver.clone(), stage.stop()));
+        let resolver = resolver(registry, &schemas, stage);
         if let Some(graph) = &plan.graph {
             let (graph, settings, known, resolve) =
                 (graph.clone(), settings.clone(), schemas.clone(), resolver.clone());
@@ -136,23 +130,66 @@ impl Engine {
             let resolve = move |id| resolver.request(id);
             let sink = Sink::start(settings, schemas, plan.service, plan.sunk.clone(), resolve)
                 .context("the sink cannot be started")?;
-            let (mut status, readiness, stop) = (sink.status(), readiness.clone(), stage.stop());
-            stage.spawn("the sink", async move { report(SINK, &mut status, &readiness, &stop).await });
+            watch_over("the sink", &sink, readiness, stage);
             engine.sink = Some(sink);
         }
         Ok(engine)
     }
+
+    /// Waits until the registry knows the service, and reads what its sink reads, if it has one, in no group.
+    ///
+    /// # Errors
+    /// What no waiting will mend.
+    pub(crate) async fn replaying(
+        plan: &Plan,
+        kit: &KitOptions,
+        readiness: &Readiness,
+        stage: &mut Stage,
+    ) -> anyhow::Result<Option<Sink>> {
+        if plan.sunk.is_empty() {
+            return Ok(None);
+        }
+        let (registry, schemas) = bound(plan, kit, readiness).await?;
+        let resolver = resolver(registry, &schemas, stage);
+        let replay = Sink::replay(settings(kit), schemas, plan.sunk.clone(), move |id| resolver.request(id))
+            .context("the log cannot be read")?;
+        watch_over("the replay", &replay, readiness, stage);
+        Ok(Some(replay))
+    }
 }
 
-async fn bound(
-    registry: &Registry,
-    schemas: &Schemas,
-    subjects: &[(String, String)],
-    readiness: &Readiness,
-) -> Result<(), RegistryError> {
+/// What the service is called on the broker, and how it gets there.
+fn settings(kit: &KitOptions) -> Settings {
+    let mut settings = Settings::new(&kit.kafka_bootstrap, kit.instance.to_string());
+    settings.topic_prefix.clone_from(&kit.topic_prefix);
+    settings
+}
+
+/// Asks the registry for what it is requested, as long as the stage stands.
+fn resolver(registry: Registry, schemas: &Schemas, stage: &mut Stage) -> Resolver {
+    let resolver = Resolver::new(registry, schemas.clone());
+    stage.spawn("schema resolution", resolving(resolver.clone(), stage.stop()));
+    resolver
+}
+
+/// Has the readiness tell how it goes with a sink. Whoever has the sink may be done with it.
+fn watch_over(name: &str, sink: &Sink, readiness: &Readiness, stage: &mut Stage) {
+    let (mut status, readiness, stop) = (sink.status(), readiness.clone(), stage.stop());
+    stage.spawn(name, async move {
+        report(SINK, &mut status, &readiness, &stop).await?;
+        stop.cancelled().await;
+        Ok(())
+    });
+}
+
+/// A registry that has what the service needs of it, and the schemas.
+async fn bound(plan: &Plan, kit: &KitOptions, readiness: &Readiness) -> Result<(Registry, Schemas), RegistryError> {
     use RegistryError::{SubjectMissing, TextMissing, Unavailable};
+    let schemas = Schemas::new();
+    let registry = Registry::new(&kit.schema_registry_url, REGISTRY_TIMEOUT)?;
+    let subjects: Vec<(String, String)> = plan.subjects().into_iter().collect();
     loop {
-        match registry.bind_all(schemas, subjects).await {
+        match registry.bind_all(&schemas, &subjects).await {
             Ok(()) => break,
             Err(absence @ (Unavailable { .. } | SubjectMissing(_) | TextMissing(_))) => {
                 readiness.awaiting(SCHEMAS, absence.to_string());
@@ -162,7 +199,7 @@ async fn bound(
         sleep(REGISTRY_INTERVAL).await;
     }
     readiness.arrived(SCHEMAS);
-    Ok(())
+    Ok((registry, schemas))
 }
 
 async fn resolving(resolver: Resolver, stop: CancellationToken) -> anyhow::Result<()> {

@@ -56,7 +56,8 @@
 //!
 //! A [`Gateway`] journals commands and answers with the decisions on them; [`View::read`] is the blocking read.
 //!
-//! What leaves Kafka leaves through a [sink](Context::sink), whose positions are kept where the records go. A task that needs
+//! What leaves Kafka leaves through a [sink](Context::sink), whose positions are kept where the records go; a
+//! [command](Service::command) can [replay](Context::replay) it from the beginning. A task that needs
 //! something else, such as a database, [says](Context::awaiting) so on `/readyz`. [`failure_point`](failure_point()) lets tests end the
 //! process at a step of their choice.
 //!
@@ -75,6 +76,7 @@ mod engine;
 mod failure_point;
 mod gateway;
 pub mod http;
+mod job;
 mod logging;
 mod metrics;
 mod options;

@@ -83,6 +83,7 @@ impl Process {
             reader: engine.reader,
             journal: engine.journal,
             sink: Arc::new(Mutex::new(engine.sink)),
+            replay: Arc::default(),
             browser: engine.browser,
             readiness: self.readiness.clone(),
             stopping: self.front.stop(),

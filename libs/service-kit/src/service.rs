@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use avro_codec::AvroRecord;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use streams::{Topic, TopicDeclaration, Topology};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::describe::ServiceDescription;
 use crate::engine::Plan;
+use crate::job::{Job, JobBuilder};
 use crate::process::Process;
 use crate::signals::Signals;
 use crate::{Context, KitOptions, logging};
@@ -31,11 +32,12 @@ pub struct Service<O> {
     browses: bool,
     pub(crate) http: Option<RouterBuilder<O>>,
     pub(crate) tasks: Vec<(&'static str, TaskBuilder<O>)>,
+    jobs: Vec<Job<O>>,
 }
 
 pub(crate) type RouterBuilder<O> = Box<dyn FnOnce(&Context<O>) -> OpenApiRouter + Send>;
 pub(crate) type TaskBuilder<O> = Box<dyn FnOnce(Context<O>) -> RunningTask + Send>;
-type RunningTask = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
+pub(crate) type RunningTask = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
 
 #[derive(Debug, Parser)]
 struct Arguments<O: Args> {
@@ -71,6 +73,7 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
             browses: false,
             http: None,
             tasks: Vec::new(),
+            jobs: Vec::new(),
         }
     }
 
@@ -135,12 +138,30 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
         self
     }
 
+    /// A job beside the service, which is done once: `<service> <name>`, with the options of the service before or behind.
+    /// It opens no port and is in no group; what it reads of Kafka it [replays](Context::replay). It ends soon after it is
+    /// asked to [stop](Context::stopping), with an error unless it is done.
+    #[must_use]
+    pub fn command<F: Future<Output = anyhow::Result<()>> + Send + 'static>(
+        mut self,
+        name: &'static str,
+        about: &'static str,
+        job: impl FnOnce(Context<O>) -> F + Send + 'static,
+    ) -> Self {
+        let run: JobBuilder<O> = Box::new(|context| Box::pin(job(context)));
+        self.jobs.push(Job { name, about, run });
+        self
+    }
+
     /// The process, from its arguments to its exit code: 0 after a signal and an orderly end, 1 when it could not start or
-    /// go on, 2 for wrong arguments.
-    pub fn run(self) -> ExitCode {
-        let command = self.command();
-        let arguments = command.clone().try_get_matches();
-        let arguments = arguments.and_then(|matches| Arguments::<O>::from_arg_matches(&matches));
+    /// go on, 2 for wrong arguments. That of a [command](Self::command) is 0 only if the job is done.
+    pub fn run(mut self) -> ExitCode {
+        let command = self.command_line();
+        let matches = command.clone().try_get_matches().unwrap_or_else(|error| error.exit());
+        if let Some((job, given)) = self.asked_job(&matches) {
+            return self.perform(job, given);
+        }
+        let arguments = Arguments::<O>::from_arg_matches(&matches);
         let Arguments { options, kit, command: asked } = arguments.unwrap_or_else(|error| error.exit());
         let plan = match self.plan(&options) {
             Ok(plan) => plan,
@@ -161,8 +182,12 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
     }
 
     /// The command line, without the options that mean nothing to this service.
-    fn command(&self) -> clap::Command {
+    fn command_line(&self) -> clap::Command {
         let mut command = Arguments::<O>::command().name(self.name);
+        for job in &self.jobs {
+            command = command.subcommand(clap::Command::new(job.name).about(job.about));
+        }
+        let has_jobs = !self.jobs.is_empty();
         let sinks = !self.sunk.is_empty() || self.sunk_of.is_some();
         let uses_kafka = self.topology.is_some() || !self.journaled.is_empty() || sinks || self.browses;
         let ids: Vec<_> = command.get_arguments().map(|argument| argument.get_id().clone()).collect();
@@ -175,7 +200,8 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
                 name if name.starts_with("http_") => self.http.is_some(),
                 _ => true,
             };
-            command = command.mut_arg(id, |argument| argument.hide(!means_something));
+            // A command knows all the options of its service.
+            command = command.mut_arg(id, |argument| argument.hide(!means_something).global(has_jobs));
         }
         command
     }
@@ -194,17 +220,25 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
         })
     }
 
-    fn serve(self, options: O, kit: KitOptions, plan: &Plan) -> ExitCode {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKER_THREADS).enable_all().build();
-        match runtime {
-            Ok(runtime) => {
-                let code = runtime.block_on(self.until_signal(options, kit, plan));
-                // Whatever still runs has had its time.
-                runtime.shutdown_background();
-                code
-            }
-            Err(error) => complaint(&anyhow::Error::new(error).context("the runtime cannot be started")),
+    /// The job that is asked for, and what it is given.
+    fn asked_job<'m>(&mut self, matches: &'m ArgMatches) -> Option<(Job<O>, &'m ArgMatches)> {
+        let (name, given) = matches.subcommand()?;
+        let place = self.jobs.iter().position(|job| job.name == name)?;
+        Some((self.jobs.swap_remove(place), given))
+    }
+
+    fn perform(self, job: Job<O>, given: &ArgMatches) -> ExitCode {
+        let options = O::from_arg_matches(given).unwrap_or_else(|error| error.exit());
+        let kit = KitOptions::from_arg_matches(given).unwrap_or_else(|error| error.exit());
+        let plan = self.plan(&options).and_then(|plan| logging::install(&kit.log, kit.log_format).map(|()| plan));
+        match plan {
+            Ok(plan) => on_runtime(job.done(options, kit, &plan)),
+            Err(error) => complaint(&error),
         }
+    }
+
+    fn serve(self, options: O, kit: KitOptions, plan: &Plan) -> ExitCode {
+        on_runtime(self.until_signal(options, kit, plan))
     }
 
     async fn until_signal(self, options: O, kit: KitOptions, plan: &Plan) -> ExitCode {
@@ -241,6 +275,19 @@ impl<O> fmt::Debug for Service<O> {
 fn print_description(plan: &Plan, command: &clap::Command) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string_pretty(&ServiceDescription::new(plan.describe(), command))?);
     Ok(())
+}
+
+fn on_runtime(process: impl Future<Output = ExitCode>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKER_THREADS).enable_all().build();
+    match runtime {
+        Ok(runtime) => {
+            let code = runtime.block_on(process);
+            // Whatever still runs has had its time.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => complaint(&anyhow::Error::new(error).context("the runtime cannot be started")),
+    }
 }
 
 /// For what happens before there is a log.

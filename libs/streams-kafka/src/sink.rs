@@ -20,12 +20,17 @@
 //!
 //! A partition can be somebody else's before the old owner has heard of it. Whoever writes must therefore let the store
 //! decide: by moving each position with a compare-and-swap, in the transaction of what it stands for.
+//!
+//! What was written elsewhere can be made anew from the log: [`Sink::replay`] reads all partitions, beside the members of the
+//! group and without their notice.
 
 mod dead_letters;
+mod extents;
 mod member;
 mod record;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -33,6 +38,7 @@ use std::thread::{self, JoinHandle};
 use avro_codec::{SchemaId, Schemas};
 use streams::TopicDeclaration;
 use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_blocking;
 
 use crate::{Settings, Status, StreamsError};
 
@@ -50,7 +56,10 @@ pub struct Sink {
     generation: u64,
     /// Counts the starts: what was read after an earlier one is of no interest.
     start: u64,
-    dead_letters: DeadLetters,
+    settings: Settings,
+    topics: Vec<TopicDeclaration>,
+    /// A replay has none.
+    dead_letters: Option<DeadLetters>,
     status: watch::Receiver<Status>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -91,7 +100,8 @@ struct Batch {
 /// What a member of the group is given.
 struct World {
     settings: Settings,
-    group: String,
+    /// The group to be a member of; a replay is in none, and has all partitions.
+    group: Option<String>,
     topics: Vec<TopicDeclaration>,
     schemas: Schemas,
     resolve: Box<dyn Fn(SchemaId) + Send>,
@@ -121,16 +131,44 @@ impl Sink {
         topics: Vec<TopicDeclaration>,
         resolve: impl Fn(SchemaId) + Send + 'static,
     ) -> Result<Self, StreamsError> {
+        let dead_letters = DeadLetters::new(&settings, &schemas, service)?;
+        let mut sink = Self::reading(settings, schemas, Some(format!("{service}-sink")), topics, resolve)?;
+        sink.dead_letters = Some(dead_letters);
+        Ok(sink)
+    }
+
+    /// Reads all partitions of these topics, in no group: no instance of the service loses any, and none hears of it. The
+    /// first event says which there are; the rest is as with [`start`](Self::start). There are no dead letters: what cannot be
+    /// handled was put aside by whoever handled it first.
+    ///
+    /// # Errors
+    /// No thread or no client can be started.
+    pub fn replay(
+        settings: Settings,
+        schemas: Schemas,
+        topics: Vec<TopicDeclaration>,
+        resolve: impl Fn(SchemaId) + Send + 'static,
+    ) -> Result<Self, StreamsError> {
+        Self::reading(settings, schemas, None, topics, resolve)
+    }
+
+    fn reading(
+        settings: Settings,
+        schemas: Schemas,
+        group: Option<String>,
+        topics: Vec<TopicDeclaration>,
+        resolve: impl Fn(SchemaId) + Send + 'static,
+    ) -> Result<Self, StreamsError> {
         let (assigned, assignments) = watch::channel(Assignment::default());
         let (polled, batches) = mpsc::channel(MAX_BATCHES);
         let (starts, started) = mpsc::unbounded_channel();
         let (reported, status) = watch::channel(Status::Waiting("the broker".to_string()));
         let stop = Arc::new(AtomicBool::new(false));
-        let dead_letters = DeadLetters::new(&settings, &schemas, service)?;
+        let name = group.clone().unwrap_or_else(|| "replay".to_string());
         let world = World {
-            settings,
-            group: format!("{service}-sink"),
-            topics,
+            settings: settings.clone(),
+            group,
+            topics: topics.clone(),
             schemas,
             resolve: Box::new(resolve),
             assignments: assigned,
@@ -139,9 +177,21 @@ impl Sink {
             status: reported,
             stop: stop.clone(),
         };
-        let thread = thread::Builder::new().name(world.group.clone()).spawn(move || Member::work(world));
+        let thread = thread::Builder::new().name(name).spawn(move || Member::work(world));
         let thread = Some(thread.map_err(|error| StreamsError::Configuration(error.to_string()))?);
-        Ok(Self { assignments, batches, starts, generation: 0, start: 0, dead_letters, status, stop, thread })
+        Ok(Self {
+            assignments,
+            batches,
+            starts,
+            generation: 0,
+            start: 0,
+            settings,
+            topics,
+            dead_letters: None,
+            status,
+            stop,
+            thread,
+        })
     }
 
     /// Where it stands.
@@ -150,8 +200,23 @@ impl Sink {
     }
 
     /// Where records are put that the sink gives up on.
+    ///
+    /// # Panics
+    /// It is a [replay](Self::replay).
     pub fn dead_letters(&self) -> DeadLetters {
-        self.dead_letters.clone()
+        self.dead_letters.clone().expect("a replay puts nothing aside")
+    }
+
+    /// The part of each partition of the topics that holds records now, from the offset of the first to that behind the last
+    /// committed one. Partitions without records are left out. Asked on a connection of its own; to be asked again if the
+    /// broker does not answer.
+    ///
+    /// # Errors
+    /// The broker does not answer.
+    pub async fn extents(&self) -> Result<BTreeMap<TopicPartition, Range<i64>>, StreamsError> {
+        let (settings, topics) = (self.settings.clone(), self.topics.clone());
+        let asked = spawn_blocking(move || extents::extents(&settings, &topics)).await;
+        Ok(asked.map_err(|panic| StreamsError::Configuration(panic.to_string()))??)
     }
 
     /// Waits for what comes next. Cancel safe.

@@ -149,6 +149,13 @@ impl Service {
         })
     }
 
+    /// Its program with its settings and these arguments, such as a command of it, to be run to its end beside it.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.env_clear().envs(&self.environment).args(arguments);
+        command
+    }
+
     /// Asks it to end, waits until it has, and returns how it ended. What it logged is lost.
     ///
     /// # Errors

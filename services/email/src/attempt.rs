@@ -72,8 +72,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const ENOUGH_CONFLICTS: usize = 6;
 /// Before the journal is tried again.
 const JOURNAL_INTERVAL: Duration = Duration::from_secs(1);
-/// What the readiness page calls the topic that does not take what is told.
-const TOLD: &str = "mails-sent";
+/// What the readiness page calls what does not take what is told.
+const TOLD: &str = "journal";
 
 impl Mail {
     pub fn new(record: SinkRecord, due: MailDue, now: Timestamp) -> Self {

@@ -14,7 +14,7 @@ use service_kit::TopicPartition;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
-pub use tables::{create_indexes, create_tables, drop_tables};
+pub use tables::{LAYOUT, create_indexes, create_tables, drop_tables};
 pub use write::{Move, array_literal, move_positions, next_change, notify, upsert};
 
 /// The database of the service.

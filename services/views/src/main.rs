@@ -8,12 +8,15 @@ mod http;
 mod log;
 mod options;
 mod projector;
+mod rebuild;
 
 use std::process::ExitCode;
 
 use feed::Feed;
 use options::Options;
 use service_kit::Service;
+
+const REBUILD: &str = "Builds the tables anew from the beginning of the log, while the instances go on serving";
 
 fn main() -> ExitCode {
     let feed = Feed::new();
@@ -24,5 +27,6 @@ fn main() -> ExitCode {
         .http(|context| http::router(context, told))
         .task("the projector", projector::start)
         .task("the feed", |context| feed.run(context))
+        .command("rebuild", REBUILD, rebuild::run)
         .run()
 }

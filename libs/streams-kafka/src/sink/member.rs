@@ -11,7 +11,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{ClientContext, Message};
+use rdkafka::{ClientConfig, ClientContext, Message};
+use streams::TopicDeclaration;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::watch;
 
@@ -102,12 +103,19 @@ impl Member {
             prefix: topic_prefix.clone(),
             log: ClientLog::default(),
         };
-        let mut config = world.settings.consumer(&world.group, 0);
+        let mut config = match &world.group {
+            Some(group) => world.settings.consumer(group, 0),
+            None => replaying(&world.settings),
+        };
         let consumer: BaseConsumer<Callbacks> =
             config.set("statistics.interval.ms", "0").create_with_context(callbacks)?;
         let topics: HashMap<String, Arc<str>> =
             world.topics.iter().map(|topic| (world.settings.topic(&topic.name), topic.name.as_str().into())).collect();
-        consumer.subscribe(&topics.keys().map(String::as_str).collect::<Vec<_>>())?;
+        if world.group.is_some() {
+            consumer.subscribe(&topics.keys().map(String::as_str).collect::<Vec<_>>())?;
+        } else {
+            consumer.context().publish(all_partitions(&world.topics));
+        }
         Ok(Self {
             world,
             consumer,
@@ -204,10 +212,16 @@ impl Member {
     }
 
     /// Hands on what was polled. If nobody takes it, nothing more is fetched; the polling goes on, since it is what keeps
-    /// the place in the group.
+    /// the place in the group. Who is in no group just waits.
     fn hand_on(&mut self) -> Result<(), StreamsError> {
         let Some(Reading { start, .. }) = self.reading.filter(|_| !self.records.is_empty()) else { return Ok(()) };
         let batch = Batch { start, records: std::mem::take(&mut self.records) };
+        if self.world.group.is_none() {
+            self.bytes = 0;
+            // If nobody will take it, the sink was dropped, and says so in a moment.
+            let _ = self.world.batches.blocking_send(batch);
+            return Ok(());
+        }
         match self.world.batches.try_send(batch) {
             Ok(()) => {
                 self.bytes = 0;
@@ -289,6 +303,7 @@ impl Callbacks {
         tracing::info!(partitions = partitions.len(), "partitions of the sink assigned");
         let generation = self.generation.fetch_add(1, Ordering::AcqRel) + 1;
         self.assignments.send_replace(Assignment { generation, partitions });
+        self.status.send_replace(Status::Running);
     }
 }
 
@@ -308,7 +323,6 @@ impl ConsumerContext for Callbacks {
                 TopicPartition { topic, partition: element.partition() }
             });
             self.publish(assigned.collect());
-            self.status.send_replace(Status::Running);
             consumer.assign(&TopicPartitionList::new())
         } else {
             self.publish(Vec::new());
@@ -318,6 +332,26 @@ impl ConsumerContext for Callbacks {
             self.log.error(&error, "while partitions are assigned");
         }
     }
+}
+
+/// Reads much and at length: answers are full, and nothing else is asked on the connection.
+fn replaying(settings: &Settings) -> ClientConfig {
+    let mut config = settings.reader("read_committed");
+    config
+        .set("enable.partition.eof", "false")
+        // What is not in the log where it was expected must not be passed over.
+        .set("auto.offset.reset", "error")
+        .set("fetch.wait.max.ms", "100")
+        .set("queued.max.messages.kbytes", "32768");
+    config
+}
+
+fn all_partitions(topics: &[TopicDeclaration]) -> Vec<TopicPartition> {
+    let of = |topic: &TopicDeclaration| {
+        let name: Arc<str> = topic.name.as_str().into();
+        (0..topic.partitions).map(move |partition| TopicPartition { topic: name.clone(), partition })
+    };
+    topics.iter().flat_map(of).collect()
 }
 
 fn ended(error: &KafkaError) -> StreamsError {

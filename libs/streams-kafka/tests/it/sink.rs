@@ -38,6 +38,10 @@ fn started(rig: &Rig) -> Sink {
     Sink::start(settings, rig.schemas.clone(), "tray", vec![AMOUNTS.declaration()], resolve).unwrap()
 }
 
+fn replay(rig: &Rig) -> Sink {
+    Sink::replay(rig.settings.clone(), rig.schemas.clone(), vec![AMOUNTS.declaration()], |_| {}).unwrap()
+}
+
 async fn records(sink: &mut Sink) -> Vec<SinkRecord> {
     match timeout(DEADLINE, sink.next()).await.expect("something comes in time").unwrap() {
         SinkEvent::Records(records) => records,
@@ -252,4 +256,47 @@ async fn a_sink_waits_for_its_topics_and_says_so() {
     .await;
     create(&rig, &[AMOUNTS.declaration()]);
     assert_eq!(timeout(DEADLINE, sink.assigned()).await.unwrap().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn a_replay_reads_everything_beside_a_sink_that_does_not_notice() {
+    let rig = rig();
+    rig.write((0..3000).map(|cents| rig.encoded(&format!("till-{cents}"), cents)));
+    let (mut outside, mut sink) = (Outside::default(), started(&rig));
+    outside.take(&mut sink, |outside| outside.cents.len() >= 3000).await.unwrap();
+    let mut replay = replay(&rig);
+    let ends = replay.extents().await.unwrap().into_iter().map(|(at, extent)| (at, extent.end)).collect();
+    assert_eq!(outside.positions, ends);
+    let mut replayed = Outside::default();
+    replayed.take(&mut replay, |replayed| replayed.positions == ends).await.unwrap();
+    assert_eq!(replayed.sorted(), outside.sorted());
+
+    rig.write([rig.encoded("a", 7000)]);
+    replayed.take(&mut replay, |replayed| replayed.cents.contains(&7000)).await.unwrap();
+    outside.take(&mut sink, |outside| outside.cents.contains(&7000)).await.unwrap();
+    assert_eq!(outside.cents.len(), 3001, "the sink went on where it was");
+}
+
+#[tokio::test]
+async fn a_replay_that_nobody_takes_from_for_a_while_loses_nothing() {
+    let rig = rig();
+    let count = 20_000;
+    rig.write((0..count).map(|cents| rig.encoded(&format!("till-{cents}"), cents)));
+    let mut replay = replay(&rig);
+    Outside::default().take(&mut replay, |outside| !outside.cents.is_empty()).await.unwrap();
+    // What waits to be taken must not come once more when reading begins anew.
+    replay.start_at([]);
+    let mut outside = Outside::default();
+    outside.take(&mut replay, |outside| outside.cents.len() >= count as usize).await.unwrap();
+    assert_eq!(outside.sorted(), (0..count).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_extents_of_topics_leave_out_what_holds_no_record() {
+    let rig = rig();
+    assert!(replay(&rig).extents().await.unwrap().is_empty());
+    let written = rig.write([rig.encoded("a", 1), rig.encoded("a", 2)]).remove(0);
+    let extents = replay(&rig).extents().await.unwrap();
+    let at = TopicPartition { topic: "amounts".into(), partition: written.partition };
+    assert_eq!(extents.into_iter().collect::<Vec<_>>(), [(at, 0..2)]);
 }

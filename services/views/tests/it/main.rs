@@ -11,4 +11,5 @@ mod instances;
 mod outages;
 mod projecting;
 mod reading;
+mod rebuild;
 mod story;

@@ -1,5 +1,6 @@
 //! The examples as processes of their own.
 
+mod commands;
 mod instances;
 mod running;
 mod starting;

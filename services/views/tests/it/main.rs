@@ -7,6 +7,7 @@ mod crashes;
 mod expected;
 mod feed;
 mod harness;
+mod indexes;
 mod instances;
 mod outages;
 mod projecting;

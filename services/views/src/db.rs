@@ -14,8 +14,8 @@ use service_kit::TopicPartition;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
-pub use tables::{LAYOUT, create_indexes, create_tables, drop_tables};
-pub use write::{Move, array_literal, move_positions, next_change, notify, upsert};
+pub use tables::{LAYOUT, create_tables, drop_tables};
+pub use write::{Move, notify, upsert};
 
 /// The database of the service.
 #[derive(Clone, Debug)]
@@ -54,11 +54,6 @@ impl Db {
         ]);
         let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
         Ok(Self { pool: pool.connect_lazy_with(options) })
-    }
-
-    /// The connections.
-    pub fn pool(&self) -> &PgPool {
-        &self.pool
     }
 
     /// Makes the tables, if there are none yet.

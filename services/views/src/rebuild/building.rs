@@ -48,6 +48,9 @@ impl Building {
             // Whoever waits for a lock on the tables that are served holds up all who come after.
             ("lock_timeout", "5s"),
             ("statement_timeout", "0"),
+            // If the process stands still, or is gone, the server notices: else it would go on holding the locks.
+            ("idle_in_transaction_session_timeout", "30s"),
+            ("client_connection_check_interval", "1s"),
             ("maintenance_work_mem", "256MB"),
         ]);
         let mut connection = PgConnection::connect_with(&options).await.context("the database cannot be reached")?;

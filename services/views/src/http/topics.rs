@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
 use serde_json::Value;
-use service_kit::{Browser, PageRecord, PartitionContents, TopicContents};
 use service_kit::http::{Parameters, Problem};
+use service_kit::{Browser, PageRecord, PartitionContents, TopicContents};
 use utoipa::ToSchema;
 
 use super::refusals::Refusal;

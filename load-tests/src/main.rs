@@ -35,7 +35,7 @@ use local::Interrupt;
 
 use crate::ground::{Checks, Ground, Instances};
 use crate::report::{Report, say};
-use crate::scenarios::{GROUNDS, Scenario};
+use crate::scenarios::{ALONE, GROUNDS, Scenario};
 
 /// Measures latency, throughput and appetite, each beside its bar.
 #[derive(Debug, Parser)]
@@ -64,25 +64,9 @@ fn run(options: &Options) -> anyhow::Result<()> {
     let mut report = Report::default();
     let machine = process::machine()?;
     say(&machine);
-    if wanted(&Scenario::FirstOrder) {
-        say("first-order: a demo from nothing to its first verdict");
-        scenarios::first_order::run(&interrupt, &mut report)?;
-    }
-    if wanted(&Scenario::Mail) {
-        say("mail: orders and payments to mails");
-        scenarios::mail::run(&interrupt, &mut report)?;
-    }
-    if wanted(&Scenario::Views) {
-        say("views: a log to tables");
-        scenarios::views::run(&interrupt, &mut report)?;
-    }
-    if wanted(&Scenario::Rebuild) {
-        say("rebuild: a log to tables beside those that serve");
-        scenarios::rebuild::run(&interrupt, &mut report)?;
-    }
-    if wanted(&Scenario::Pages) {
-        say("pages: orders to open pages");
-        scenarios::pages::run(&interrupt, &mut report)?;
+    for (_, what, measure) in ALONE.iter().filter(|(scenario, ..)| wanted(scenario)) {
+        say(what);
+        measure(&interrupt, &mut report)?;
     }
     for (checks, instances, scenarios) in GROUNDS {
         let on_ground: Vec<Scenario> = scenarios.iter().copied().filter(wanted).collect();

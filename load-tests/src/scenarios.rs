@@ -1,16 +1,16 @@
 //! One question each.
 
 mod checks;
-pub(crate) mod first_order;
+mod first_order;
 mod full_checks;
 mod full_store;
 mod idle;
 mod join;
 mod latency;
-pub(crate) mod mail;
-pub(crate) mod pages;
+mod mail;
+mod pages;
 mod profile;
-pub(crate) mod rebuild;
+mod rebuild;
 mod rebuilds;
 mod records;
 mod restart;
@@ -18,11 +18,12 @@ mod restore;
 mod scale;
 mod sustained;
 mod throughput;
-pub(crate) mod views;
+mod views;
 mod whole_demo;
 mod wrong_instance;
 
 use clap::ValueEnum;
+use local::Interrupt;
 
 use crate::ground::{Checks, Ground, Instances};
 use crate::report::{Report, say};
@@ -74,6 +75,18 @@ pub(crate) enum Scenario {
     WholeDemo,
 }
 
+/// How a scenario measures.
+type Measure = fn(&Interrupt, &mut Report) -> anyhow::Result<()>;
+
+/// The scenarios that have a stack of their own, each with what is said before.
+pub(crate) const ALONE: &[(Scenario, &str, Measure)] = &[
+    (Scenario::FirstOrder, "first-order: a demo from nothing to its first verdict", first_order::run),
+    (Scenario::Mail, "mail: orders and payments to mails", mail::run),
+    (Scenario::Views, "views: a log to tables", views::run),
+    (Scenario::Rebuild, "rebuild: a log to tables beside those that serve", rebuild::run),
+    (Scenario::Pages, "pages: orders to open pages", pages::run),
+];
+
 /// The stacks, each with the scenarios that share it: the idle ones before there is work, the big ones last.
 pub(crate) const GROUNDS: &[(Checks, Instances, &[Scenario])] = {
     use Scenario::{
@@ -92,11 +105,9 @@ pub(crate) const GROUNDS: &[(Checks, Instances, &[Scenario])] = {
 impl Scenario {
     pub(crate) fn run(self, ground: &Ground, report: &mut Report) -> anyhow::Result<()> {
         match self {
-            Self::FirstOrder => first_order::run(&ground.interrupt, report),
-            Self::Mail => mail::run(&ground.interrupt, report),
-            Self::Views => views::run(&ground.interrupt, report),
-            Self::Rebuild => rebuild::run(&ground.interrupt, report),
-            Self::Pages => pages::run(&ground.interrupt, report),
+            Self::FirstOrder | Self::Mail | Self::Views | Self::Rebuild | Self::Pages => {
+                anyhow::bail!("{self:?} has a stack of its own")
+            }
             Self::Idle => {
                 say("idle: services with nothing to do");
                 idle::run(ground, report)

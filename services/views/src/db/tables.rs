@@ -11,7 +11,7 @@ pub(super) async fn serve_first(transaction: &mut PgConnection) -> sqlx::Result<
         sqlx::query_scalar("SELECT schema FROM public.serving").fetch_optional(&mut *transaction).await?;
     if served.is_none() {
         let schema = create_tables(&mut *transaction).await?;
-        create_indexes(&mut *transaction).await?;
+        sqlx::raw_sql(include_str!("../indexes.sql")).execute(&mut *transaction).await?;
         sqlx::query("INSERT INTO public.serving (schema, layout) VALUES ($1, md5($2))")
             .bind(schema)
             .bind(LAYOUT)
@@ -30,11 +30,6 @@ pub async fn create_tables(transaction: &mut PgConnection) -> sqlx::Result<Strin
     super::search(&mut *transaction, &schema).await?;
     sqlx::raw_sql(include_str!("../layout.sql")).execute(transaction).await?;
     Ok(schema)
-}
-
-/// Makes the indexes of the tables that are searched.
-pub async fn create_indexes(connection: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::raw_sql(include_str!("../indexes.sql")).execute(connection).await.map(drop)
 }
 
 /// Drops the tables of a generation. The name is one that [`create_tables`] gave.

@@ -40,12 +40,12 @@ impl Db {
 }
 
 /// Takes the row that lets one transaction write at a time, and returns the number of this one.
-pub async fn next_change(transaction: &mut PgConnection) -> sqlx::Result<i64> {
+async fn next_change(transaction: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar("UPDATE feed SET change = change + 1 RETURNING change").fetch_one(transaction).await
 }
 
 /// Moves positions, if all of them are where they are said to be.
-pub async fn move_positions(transaction: &mut PgConnection, moves: &[Move]) -> sqlx::Result<bool> {
+async fn move_positions(transaction: &mut PgConnection, moves: &[Move]) -> sqlx::Result<bool> {
     const MOVE: &str = "
         UPDATE positions SET next_offset = moved.upto
         FROM UNNEST($1::text[], $2::integer[], $3::bigint[], $4::bigint[]) AS moved (topic, partition, since, upto)
@@ -277,7 +277,7 @@ fn column<'a, R, C>(rows: &'a [R], of: impl Fn(&'a R) -> C) -> Vec<C> {
 }
 
 /// A list of texts as PostgreSQL reads a `text[]`: UNNEST takes no lists of different lengths.
-pub fn array_literal(texts: &[String]) -> String {
+fn array_literal(texts: &[String]) -> String {
     let quoted = |text: &String| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
     format!("{{{}}}", texts.iter().map(quoted).collect::<Vec<_>>().join(","))
 }

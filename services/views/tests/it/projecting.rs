@@ -90,7 +90,7 @@ async fn whatever_can_be_read_can_be_stored() -> anyhow::Result<()> {
         updated_at: Timestamp(i64::MAX),
         ..order(&format!("o\0{long}"), OrderState::Unknown, 1, LONG_AGO)
     };
-    views.say(&ORDERS, &[strange.clone()])?;
+    views.say(&ORDERS, std::slice::from_ref(&strange))?;
     views.say(&PAYMENTS, &[payment(&long, &strange)])?;
     views.say(&order_validations("fraud"), &[verdict("\0", &strange, CheckResult::Error)])?;
     views.await_applied().await?;

@@ -28,7 +28,6 @@ pub struct ClusterDocument {
 /// A group.
 #[derive(Debug, Serialize, ToSchema)]
 struct GroupDocument {
-    #[schema(example = "orders")]
     group: String,
     #[schema(example = "Stable")]
     state: String,

@@ -22,7 +22,6 @@ pub struct TopicsDocument {
 /// A topic and what is in it.
 #[derive(Debug, Serialize, ToSchema)]
 struct TopicDocument {
-    #[schema(example = "orders")]
     name: String,
     /// At most so many: markers of transactions take up places, too
     records: i64,

@@ -115,7 +115,6 @@ pub struct Mail {
 #[derive(Debug, Serialize, FromRow, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
-    #[schema(example = "orders")]
     topic: String,
     partition: i32,
     offset: i64,

@@ -170,7 +170,7 @@ pub async fn shown_of(views: &Gateway, paths: impl IntoIterator<Item = String>) 
     let mut documents = Documents::new();
     for path in paths {
         let mut shown = document(views, &path).await?;
-        for step in shown["journey"].as_array_mut().into_iter().flatten() {
+        for step in shown.get_mut("journey").and_then(Value::as_array_mut).into_iter().flatten() {
             step.as_object_mut().and_then(|step| step.remove("note")).context("each step has a note")?;
         }
         documents.insert(path, shown);

@@ -293,11 +293,12 @@ async fn in_a_topic_that_does_not_exist_nothing_is_found() -> anyhow::Result<()>
             ("/v1/topics/orders/0?limit=101", 400),
             ("/v1/schemas/999999", 404),
         ] {
+            // With 503 it asks to come again, while others look.
             let answer = eventually(&format!("{path} is answered"), PATIENCE, async || {
-                // With 503 it asks to come again, while others look.
                 views.get(path).await.ok().filter(|answer| answer.status != 503)
-            });
-            assert_eq!(answer.await.status, status, "{path}");
+            })
+            .await;
+            assert_eq!(answer.status, status, "{path}");
         }
     }
     Ok(())

@@ -143,7 +143,7 @@ async fn an_order_is_joined_with_its_customer_and_with_what_was_paid_in_its_curr
     let views = Views::new()?.started()?;
     let dear =
         Order { currency: "JPY".to_string(), price_minor: i64::MAX, ..order("dear", OrderState::Created, 1, LONG_AGO) };
-    views.say(&ORDERS, &[dear.clone()])?;
+    views.say(&ORDERS, std::slice::from_ref(&dear))?;
     let paid = |id: &str, amount_minor, currency: &str| Payment {
         amount_minor,
         currency: currency.to_string(),

@@ -174,7 +174,7 @@ async fn strange_rows_are_copied_as_they_would_be_written_and_what_cannot_be_rea
         updated_at: Timestamp(i64::MAX),
         ..order("o\0ld", OrderState::Unknown, 1, LONG_AGO)
     };
-    views.say(&ORDERS, &[strange.clone()])?;
+    views.say(&ORDERS, std::slice::from_ref(&strange))?;
     views.say(&PAYMENTS, &[payment(&"long".repeat(1000), &strange)])?;
     views.say(&order_validations("fraud"), &[verdict("\0", &strange, CheckResult::Error)])?;
     views.say(&CUSTOMERS, &[customer(1, 5), customer(2, 5), customer(3, 5)])?;

@@ -25,8 +25,8 @@ const ODDITIES: &str = r#"{"type": "record", "name": "Oddities", "fields": [
 
 const ID: SchemaId = SchemaId(7);
 
-fn oddities() -> (Schemas, Vec<u8>) {
-    let schema = Schema::parse_str(ODDITIES).unwrap();
+fn oddities() -> Result<(Schemas, Vec<u8>), Box<dyn std::error::Error>> {
+    let schema = Schema::parse_str(ODDITIES)?;
     let exact = |unscaled: i32| Value::Decimal(Decimal::from(unscaled.to_be_bytes()));
     let either = |value| Value::Union(1, Box::new(value));
     let record = [
@@ -35,17 +35,17 @@ fn oddities() -> (Schemas, Vec<u8>) {
         ("last", either(exact(1_000_000))),
         ("day", Value::Date(19_000)),
         ("micros", Value::TimestampMicros(-1)),
-        ("id", Value::Uuid("0190163d-8694-739b-aea5-966c26f8ad91".parse().unwrap())),
+        ("id", Value::Uuid("0190163d-8694-739b-aea5-966c26f8ad91".parse()?)),
         ("span", Value::Duration(Duration::new(Months::new(1), Days::new(2), Millis::new(3)))),
         ("ratio", Value::Double(f64::NAN)),
         ("code", Value::Fixed(2, vec![0, 0xff])),
         ("named", Value::Map([("a".to_string(), exact(2500))].into())),
     ];
     let record = Value::Record(record.map(|(name, value)| (name.to_string(), value)).to_vec());
-    let datum = GenericDatumWriter::builder(&schema).build().unwrap().write_value_to_vec(record).unwrap();
+    let datum = GenericDatumWriter::builder(&schema).build()?.write_value_to_vec(record)?;
     let schemas = Schemas::new();
-    schemas.learn(ID, ODDITIES).unwrap();
-    (schemas, [&[0], &ID.0.to_be_bytes()[..], &datum].concat())
+    schemas.learn(ID, ODDITIES)?;
+    Ok((schemas, [&[0], &ID.0.to_be_bytes()[..], &datum].concat()))
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn an_event_is_shown_without_a_type_for_it() {
 
 #[test]
 fn what_json_has_no_type_for_is_shown_as_people_would_write_it() {
-    let (schemas, bytes) = oddities();
+    let (schemas, bytes) = oddities().unwrap();
     let expected = json!({
         "price": "12.34", "prices": [null, "-0.005"], "last": "1000.000", "day": 19_000, "micros": -1,
         "id": "0190163d-8694-739b-aea5-966c26f8ad91", "span": "0x010000000200000003000000", "ratio": "NaN",
@@ -70,7 +70,7 @@ fn what_json_has_no_type_for_is_shown_as_people_would_write_it() {
 
 #[test]
 fn no_bytes_cause_a_panic_when_they_are_shown() {
-    let (schemas, original) = oddities();
+    let (schemas, original) = oddities().unwrap();
     let mut random = Random(SEED);
     println!("seed {SEED}");
     let shown = (0..ROUNDS).filter(|_| schemas.decode_json(&random.disturb(&original, 5)).is_ok()).count();
@@ -79,7 +79,7 @@ fn no_bytes_cause_a_panic_when_they_are_shown() {
 
 #[test]
 fn the_text_of_a_schema_is_the_one_that_was_learned() {
-    let (schemas, _) = oddities();
+    let (schemas, _) = oddities().unwrap();
     assert_eq!(schemas.text(ID).as_deref(), Some(ODDITIES));
     schemas.bind("measurements-value", SchemaId(8), Measurement::SCHEMA).unwrap();
     assert_eq!(schemas.text(SchemaId(8)).as_deref(), Some(Measurement::SCHEMA));

@@ -13,6 +13,9 @@ use crate::{File, Tree, Violation};
 const PERMITTED: [(&str, &[&str]); 2] =
     [("serde", &["Deserialize", "Serialize"]), ("streams", &["AvroRecord", "Timestamp"])];
 
+/// What tests may import besides: seeded, it is a function like any other.
+const PERMITTED_IN_TESTS: &str = "fastrand";
+
 /// Words that make code asynchronous, chatty or dependent on the world, and what stands for them.
 const REFUSED: [(&str, &str); 7] = [
     ("async", "let the topology or the gateway wait"),
@@ -55,6 +58,8 @@ fn impurities(file: &File, manifest: &Manifest<'_>) -> Vec<Violation> {
         } else if let Some((_, names)) = PERMITTED.iter().find(|(permitted, _)| starts_path && name == *permitted) {
             let imported = all_of(names, &code[at + 3..]);
             (!imported).then(|| format!("of `{name}` the domain may know {} alone", names.join(", ")))
+        } else if starts_path && file.path.ends_with("/tests.rs") && name == PERMITTED_IN_TESTS {
+            None
         } else if starts_path && name != "shared_schemas" && crates.iter().any(|known| known == name) {
             Some(format!("the domain imports std and the event types, not `{name}`"))
         } else if starts_path && name == "std" && WORLD.contains(&next) {

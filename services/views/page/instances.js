@@ -37,12 +37,18 @@ function makeGroup({ group }) {
   card.update = (told) => {
     say(state, told.members.length ? told.state.toLowerCase() : "nobody runs it");
     state.dataset.state = told.members.length ? told.state.toLowerCase() : "down";
-    say(lag, told.lag === null ? "keeps its own positions" : told.lag > 0 ? `${counted(told.lag, "record")} behind` : "up to date");
+    say(lag, behind(told));
     lag.classList.toggle("behind", told.lag > 0);
     listMembers(instancesOf(told.members));
     listRows(told.partitions);
   };
   return card;
+}
+
+/** How far a group is behind. A sink does not tell the broker, and who has read nothing yet has nothing to tell. */
+function behind({ group, lag }) {
+  if (lag === null) return group.endsWith("-sink") ? "keeps its own positions" : "has read nothing yet";
+  return lag > 0 ? `${counted(lag, "record")} behind` : "up to date";
 }
 
 /** Threads of one instance bear its name. */

@@ -82,6 +82,8 @@ function draw(body, rows, newer, end) {
   const elements = recent.orders.map(({ id }) => rows.get(id).element);
   arrange(body, elements);
   changed.filter(isSeen).slice(0, HIGHLIGHTED).forEach(highlight);
+  // The tab key leads to the newest row, unless it has led to one already.
+  if (!body.contains(document.activeElement)) body.querySelector("[tabindex='0']")?.setAttribute("tabindex", "-1");
   if (!body.querySelector("[tabindex='0']")) elements[0]?.setAttribute("tabindex", "0");
   newer.hidden = recent.follows || (recent.unseen === 0 && !recent.isCut);
   say(newer, recent.unseen ? `↑ ${counted(recent.unseen, "new order")}` : "↑ Back to the newest");

@@ -94,7 +94,7 @@ pub struct Limits {
     #[arg(value_parser = milliseconds)]
     pub write_timeout: Duration,
 
-    /// Whose pages may call from a browser, such as https://example.com, separated by commas; nobody else's may
+    /// Whose pages may call from a browser, as scheme, host and port, separated by commas; nobody else's may
     #[arg(
         id = "http_cors_origins",
         long = "http-cors-origins",

@@ -62,7 +62,8 @@ impl Tree {
         let mut files = Vec::new();
         for path in listing.split_terminator('\0').collect::<BTreeSet<_>>() {
             match fs::read(root.join(path)) {
-                Ok(bytes) => files.extend(String::from_utf8(bytes).ok().map(|text| File { path: path.into(), text })),
+                // A picture is there, and says nothing.
+                Ok(bytes) => files.push(File { path: path.into(), text: String::from_utf8(bytes).unwrap_or_default() }),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(TreeError::Unreadable(path.into(), error)),
             }

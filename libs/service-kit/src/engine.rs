@@ -122,7 +122,9 @@ impl Engine {
             let _ = status.wait_for(|status| !matches!(status, Status::Waiting(_))).await;
         }
         if plan.browses {
-            let (settings, known, resolve) = (settings.clone(), schemas.clone(), resolver.clone());
+            // Of its own: whoever looks about asks for any id, and no record may wait behind that or suffer from the answer.
+            let (registry, known) = bound(plan, kit, readiness).await?;
+            let (settings, resolve) = (settings.clone(), self::resolver(registry, &known, stage));
             let browser = Browser::new(settings, known, move |id| resolve.request(id));
             engine.browser = Some(browser.context("the browser cannot be started")?);
         }

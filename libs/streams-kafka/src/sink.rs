@@ -219,6 +219,17 @@ impl Sink {
         Ok(asked.map_err(|panic| StreamsError::Configuration(panic.to_string()))??)
     }
 
+    /// The offset that the next record of each partition will have (Kafka's log end offset): no position that was true of this
+    /// log lies beyond. Asked as [`extents`](Self::extents) are.
+    ///
+    /// # Errors
+    /// The broker does not answer.
+    pub async fn log_ends(&self) -> Result<BTreeMap<TopicPartition, i64>, StreamsError> {
+        let (settings, topics) = (self.settings.clone(), self.topics.clone());
+        let asked = spawn_blocking(move || extents::log_ends(&settings, &topics)).await;
+        Ok(asked.map_err(|panic| StreamsError::Configuration(panic.to_string()))??)
+    }
+
     /// Waits for what comes next. Cancel safe.
     ///
     /// # Errors

@@ -66,7 +66,12 @@ impl Db {
 
     /// Makes the tables what this version wants them to be.
     pub async fn migrate(&self) -> sqlx::Result<()> {
-        Ok(sqlx::migrate!().run(&self.pool).await?)
+        // Over a connection that ends with this call, whatever becomes of it: the lock that is taken is the session's.
+        let options = PgConnectOptions::clone(&self.pool.connect_options());
+        let alone = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(options);
+        sqlx::migrate!().run(&alone).await?;
+        alone.close().await;
+        Ok(())
     }
 
     /// The positions of these partitions, as far as there are any.

@@ -6,17 +6,32 @@ import { listen } from "./model.js";
 import { problemCard } from "./order-form.js";
 import { age, count, money } from "./words.js";
 
+/** The least time between two questions for a customer. */
+const AGAIN_MS = 1_000;
+
 /** Shows a customer in `panel`, and keeps it up to date until the function that is returned is called. */
 export function showCustomer(panel, id) {
   const leaving = new AbortController();
+  let isAsking = false;
+  let isStale = false;
   const ask = async () => {
+    isStale = isAsking;
+    if (isAsking) return;
+    isAsking = true;
     try {
       const customer = await get(`/v1/customers/${encodeURIComponent(id)}`, leaving.signal);
       if (!leaving.signal.aborted) panel.show(...customerView(customer));
     } catch (error) {
       if (!(error instanceof Problem) || leaving.signal.aborted) return;
       panel.show(error.status === 404 ? element("p", { class: "muted" }, "Nobody knows this customer.") : problemCard(error));
+    } finally {
+      // What is asked counts all orders of the customer: once a second is enough.
+      setTimeout(again, AGAIN_MS);
     }
+  };
+  const again = () => {
+    isAsking = false;
+    if (isStale && !leaving.signal.aborted) ask();
   };
   panel.show(element("p", { class: "muted" }, "Loading…"));
   ask();

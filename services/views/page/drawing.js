@@ -27,6 +27,12 @@ function drawAll() {
   const parts = new Set(changed);
   changed.clear();
   for (const { parts: wanted, draw } of drawers) {
-    if (wanted.some((part) => parts.has(part))) draw();
+    if (!wanted.some((part) => parts.has(part))) continue;
+    try {
+      draw();
+    } catch (error) {
+      // One part that cannot be drawn does not keep the others from it.
+      reportError(error);
+    }
   }
 }

@@ -19,6 +19,7 @@ export class Minutes {
     const { minutes } = await get(`/v1/minutes?minutes=${SHOWN}`);
     this.#counts = new Map(minutes.map(({ minute, orders, failed }) => [Date.parse(minute), { orders, failed }]));
     this.#loadedAt = Date.now();
+    this.#counted.clear();
   }
 
   /** Counts an order once when it is new, and once when it has failed; what came before it was loaded is in there. */

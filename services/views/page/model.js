@@ -38,11 +38,15 @@ export function listen(hear) {
 
 let loads = 0;
 let retry = 0;
+let retryOrders = 0;
+/** What the feed told while everything was loaded, which may be newer than what is answered; null at other times. */
+let meanwhile = null;
 
 /** Forgets everything and loads it anew. */
 export async function load() {
   const mine = ++loads;
   clearTimeout(retry);
+  meanwhile = [];
   try {
     const { recent, minutes } = model;
     const [services, stock, mails] = await Promise.all([
@@ -56,6 +60,8 @@ export async function load() {
     model.services = services;
     model.stock = new Map(stock.stock.map((level) => [level.product, level]));
     model.mails = mails.mails;
+    meanwhile.forEach(takeAside);
+    meanwhile = null;
     model.isLoaded = true;
     model.failure = null;
     tell({ orders: [], mails: [], isAnew: true });
@@ -69,11 +75,13 @@ export async function load() {
 
 /** Loads the orders anew, as after a change of the filter. */
 export async function reloadOrders() {
+  clearTimeout(retryOrders);
   try {
     await model.recent.load();
     model.failure = null;
   } catch (error) {
     model.failure = error.message;
+    retryOrders = setTimeout(reloadOrders, AGAIN_MS);
   }
   touch("orders", "connection");
 }
@@ -85,16 +93,22 @@ export function apply({ orders = [], customers = [], stock = [], mails = [] }) {
     model.recent.apply(order);
   }
   for (const customer of customers) model.recent.rename(customer);
+  meanwhile?.push({ stock, mails });
+  takeAside({ stock, mails });
+  if (orders.length || customers.length) touch("orders", "minutes");
+  if (stock.length) touch("stock");
+  if (mails.length) touch("mails");
+  tell({ orders, mails, isAnew: false });
+}
+
+/** Takes levels and mails, each once and none in place of a newer one. */
+function takeAside({ stock, mails }) {
   for (const level of stock) {
     if (level.version >= (model.stock.get(level.product)?.version ?? 0)) model.stock.set(level.product, level);
   }
   const known = new Set(model.mails.map(({ id }) => id));
   const news = mails.filter(({ id }) => !known.has(id));
   if (news.length) model.mails = [...news, ...model.mails].sort(bySentAt).slice(0, MAILS_KEPT);
-  if (orders.length || customers.length) touch("orders", "minutes");
-  if (stock.length) touch("stock");
-  if (news.length) touch("mails");
-  tell({ orders, mails, isAnew: false });
 }
 
 function tell(news) {

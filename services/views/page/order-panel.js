@@ -93,6 +93,13 @@ function fact(name, ...value) {
   return element("div", {}, element("dt", {}, name), element("dd", {}, ...value));
 }
 
+/** An id that leaves room for more, and is another for another order. */
+function short(id) {
+  if (id.length <= 50) return id;
+  const hash = [...id].reduce((sum, letter) => (Math.imul(sum, 31) + letter.codePointAt(0)) >>> 0, 7);
+  return `${id.slice(0, 41)}-${hash.toString(16)}`;
+}
+
 /** The button that pays what is due, while something is. */
 function payment(order, paying) {
   const amount = due(order);
@@ -104,7 +111,7 @@ function payment(order, paying) {
     button.disabled = true;
     paying.replaceChildren(element("p", { class: "muted" }, "Paying…"));
     // The same id however often it is pressed: what was paid is not paid again.
-    const id = `${order.id.slice(0, 50)}-pay-${order.journey.filter(({ what }) => what === "paid").length + 1}`;
+    const id = `${short(order.id)}-pay-${order.journey.filter(({ what }) => what === "paid").length + 1}`;
     const body = `{"id": ${JSON.stringify(id)}, "orderId": ${JSON.stringify(order.id)}, "amount": ${amount}, "currency": ${JSON.stringify(order.currency)}}`;
     try {
       await postToFirst(model.services.paymentsUrls, "/v1/payments", body);

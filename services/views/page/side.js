@@ -29,7 +29,7 @@ function updateLevel(row, { onHand, reserved, available }) {
   const isChange = free.textContent !== "" && free.textContent !== text;
   say(free, text);
   say(detail, `${count(onHand)} on hand, ${count(reserved)} reserved`);
-  const share = onHand > 0 ? Math.min(1, Math.max(0, reserved / onHand)) : 0;
+  const share = onHand > 0 ? Math.min(1, Math.max(0, Number(reserved) / Number(onHand))) : 0;
   bar.classList.toggle("none", onHand <= 0);
   // What is reserved of very many would not be seen: it has a width of its own as soon as there is any.
   bar.firstElementChild.style.width = reserved > 0 ? `max(3px, ${(share * 100).toFixed(2)}%)` : "0";
@@ -60,6 +60,8 @@ export function minutes() {
     say(document.getElementById("minutes-most"), `up to ${count(most)}`);
   });
   setInterval(() => touch("minutes"), 15_000);
+  // Clocks differ, and not every order is remembered: what was counted here is counted anew by whoever has all of them.
+  setInterval(() => model.minutes.load().then(() => touch("minutes"), () => {}), 60_000);
 }
 
 function stand(bar, share, least) {

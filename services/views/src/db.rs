@@ -61,7 +61,11 @@ impl Db {
     /// # Errors
     /// Those that are there do not fit.
     pub async fn prepare(&self) -> Result<(), Trouble> {
-        sqlx::migrate!().run(&self.pool).await.map_err(sqlx::Error::from)?;
+        // Over a connection that ends with this call, whatever becomes of it: the lock that is taken is the session's.
+        let options = PgConnectOptions::clone(&self.pool.connect_options());
+        let alone = PgPoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_lazy_with(options);
+        sqlx::migrate!().run(&alone).await.map_err(sqlx::Error::from)?;
+        alone.close().await;
         let mut transaction = self.pool.begin().await?;
         let served: Option<String> =
             sqlx::query_scalar("SELECT schema FROM public.serving").fetch_optional(&mut *transaction).await?;

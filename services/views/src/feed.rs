@@ -102,8 +102,13 @@ impl Feed {
 
     /// Waits until there is a page.
     async fn watched(&self) {
-        while !self.is_watched() {
-            self.0.opened.notified().await;
+        loop {
+            // Heard from here on, so that no page comes between the look and the wait.
+            let opened = self.0.opened.notified();
+            if self.is_watched() {
+                return;
+            }
+            opened.await;
         }
     }
 
@@ -150,8 +155,12 @@ impl Feed {
     ) -> Result<Duration, ReadError> {
         let awaited = self.0.waiters.awaited();
         let since = told.clone().filter(|_| self.is_watched());
-        if since.is_none() && awaited.is_empty() && heard.is_some() {
-            *told = heard;
+        if since.is_none()
+            && awaited.is_empty()
+            && let Some(heard) = heard
+        {
+            *told = Some(heard.clone());
+            self.tell_of(heard);
             return Ok(INTERVAL);
         }
         let news = listener.ask(&News { since: since.as_ref(), awaited: &awaited }).await?;
@@ -172,7 +181,15 @@ impl Feed {
                 }
                 Ok(INTERVAL)
             }
-            (None, _) => Ok(INTERVAL),
+            (None, _) => {
+                self.tell_of(at);
+                Ok(INTERVAL)
+            }
         }
+    }
+
+    /// Nobody was there when it was asked how far the tables are; whoever has come meanwhile, and is not as far, asks.
+    fn tell_of(&self, at: Position) {
+        self.tell(Message::Changed { since: at.clone(), at, frame: None });
     }
 }

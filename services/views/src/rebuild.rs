@@ -89,17 +89,19 @@ async fn catch_up(building: &mut Building, replay: &mut Replay) -> anyhow::Resul
     const WHAT: &str = "the new tables cannot be served";
 
     let known = building.served_positions().await.context(WHAT)?;
+    let log_ends = replay.log_ends().await;
     // Asked after that: what is left of the records before those positions is before these.
     let (ends, _) = replay.ends().await;
     while !replay.is_behind(&ends) {
         replay.read(&ends, PORTION).await?;
         building.write(&replay.portion()).await.context(WHAT)?;
     }
-    replay.pass(known);
-    let Some(switch) = building.switch().await.context(WHAT)? else {
+    let made_anew = replay.pass(known, &log_ends);
+    let Some(mut switch) = building.switch().await.context(WHAT)? else {
         say("somebody goes on writing; once more");
         return Ok(None);
     };
+    switch.positions.retain(|at, _| !made_anew.contains(at));
     match timeout(TAIL_PATIENCE, replay.read(&switch.positions, usize::MAX)).await {
         Ok(read) => read?,
         Err(_) => {

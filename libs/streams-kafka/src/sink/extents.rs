@@ -32,3 +32,20 @@ pub(super) fn extents(
     }
     Ok(extents)
 }
+
+/// The offset that the next record of each partition will have, whatever was before it (Kafka's log end offset).
+pub(super) fn log_ends(
+    settings: &Settings,
+    topics: &[TopicDeclaration],
+) -> Result<BTreeMap<TopicPartition, i64>, KafkaError> {
+    let client: BaseConsumer<ClientLog> =
+        settings.reader("read_uncommitted").create_with_context(ClientLog::default())?;
+    let mut ends = BTreeMap::new();
+    for topic in topics {
+        for partition in 0..topic.partitions {
+            let (_, end) = client.fetch_watermarks(&settings.topic(&topic.name), partition, CALL_TIMEOUT)?;
+            ends.insert(TopicPartition { topic: topic.name.as_str().into(), partition }, end);
+        }
+    }
+    Ok(ends)
+}

@@ -110,7 +110,7 @@ impl PageDocument {
         let connect = others.iter().map(|url| format!(" {url}")).collect::<String>();
         let policy = format!(
             "default-src 'self'; connect-src 'self'{connect}; img-src 'self' data:; style-src 'self'; \
-             script-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+             script-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         );
         // Addresses are made of characters that a header may have; without any the page still shows what there is.
         HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'self'"))

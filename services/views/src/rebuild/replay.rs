@@ -62,6 +62,17 @@ impl Replay {
         }
     }
 
+    /// The offset that the next record of each partition will have, as it is now.
+    pub async fn log_ends(&self) -> BTreeMap<TopicPartition, i64> {
+        loop {
+            match self.sink.log_ends().await {
+                Ok(ends) => return ends,
+                Err(error) => tracing::warn!(%error, "waiting for the broker to say where the log ends"),
+            }
+            sleep(RETRY_INTERVAL).await;
+        }
+    }
+
     /// Reads on, until it is behind all of these positions, or so many records were read that were not taken yet. Cancel safe.
     ///
     /// # Errors
@@ -83,13 +94,22 @@ impl Replay {
 
     /// Counts as read what somebody else had read, where it is known that what is left of it was read here, too. A log loses
     /// its last records where they say that something is gone.
-    pub fn pass(&mut self, others: BTreeMap<TopicPartition, i64>) {
-        for (at, next) in others {
-            if self.partitions.contains(&at) {
-                let ours = self.positions.entry(at).or_insert(next);
-                *ours = next.max(*ours);
-            }
+    ///
+    /// Returns the partitions whose log ends before that, as was asked later: they were made anew, and what somebody else had
+    /// read was another log.
+    pub fn pass(
+        &mut self,
+        others: BTreeMap<TopicPartition, i64>,
+        log_ends: &BTreeMap<TopicPartition, i64>,
+    ) -> BTreeSet<TopicPartition> {
+        let others = others.into_iter().filter(|(at, _)| self.partitions.contains(at));
+        let (left, made_anew): (Vec<_>, Vec<_>) =
+            others.partition(|(at, next)| log_ends.get(at).is_some_and(|end| next <= end));
+        for (at, next) in left {
+            let ours = self.positions.entry(at).or_insert(next);
+            *ours = next.max(*ours);
         }
+        made_anew.into_iter().map(|(at, _)| at).collect()
     }
 
     /// Where it stands.

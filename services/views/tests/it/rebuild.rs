@@ -98,6 +98,22 @@ async fn killed_at_any_step_it_leaves_tables_that_are_whole_and_can_be_run_again
 }
 
 #[tokio::test]
+async fn positions_beyond_the_end_of_a_log_that_was_made_anew_are_not_kept() -> anyhow::Result<()> {
+    let views = Views::new()?.started()?;
+    views.tell(&Story::new("before", 20))?;
+    views.await_applied().await?;
+    views.service.stop()?;
+    let beyond = "UPDATE positions SET next_offset = next_offset + 5000 WHERE topic = $1";
+    let moved = sqlx::query(beyond).bind(ORDERS.name()).execute(&mut views.connection().await?).await?;
+    assert!(moved.rows_affected() > 0);
+
+    assert_done(&rebuild(&views, &[]).await?);
+    views.service.start()?;
+    views.tell(&Story::new("after", 20))?;
+    views.assert_equal_to_the_log().await
+}
+
+#[tokio::test]
 async fn a_second_one_is_told_who_is_at_work_and_the_first_waits_for_whoever_writes() -> anyhow::Result<()> {
     let views = Views::new()?.started()?;
     let orders = |version| -> Vec<_> {

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use super::{Assignment, Batch, SinkRecord, Start, TopicPartition, World};
 use crate::client_log::ClientLog;
+use crate::clock::Stopwatch;
 use crate::poll::is_final;
 use crate::topics::{self, TopicsError};
 use crate::{Settings, Status, StreamsError};
@@ -62,6 +63,10 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 const IDLE_POLL: Duration = Duration::from_millis(100);
 /// Between two looks whether something that is waited for has come.
 const BUSY_POLL: Duration = Duration::from_millis(5);
+/// How long a batch may be waiting to be taken before nothing more is fetched. No change of the group is heard of meanwhile.
+const OFFER_PATIENCE: Duration = Duration::from_millis(500);
+/// Between two looks whether it can be taken.
+const OFFER_INTERVAL: Duration = Duration::from_millis(1);
 /// Between two looks for topics that are not there.
 const WAIT_INTERVAL: Duration = Duration::from_millis(200);
 const SEEK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -211,8 +216,8 @@ impl Member {
         Ok(())
     }
 
-    /// Hands on what was polled. If nobody takes it, nothing more is fetched; the polling goes on, since it is what keeps
-    /// the place in the group. Who is in no group just waits.
+    /// Hands on what was polled. If nobody takes it for a while, nothing more is fetched; the polling goes on, since it is
+    /// what keeps the place in the group. Who is in no group just waits.
     fn hand_on(&mut self) -> Result<(), StreamsError> {
         let Some(Reading { start, .. }) = self.reading.filter(|_| !self.records.is_empty()) else { return Ok(()) };
         let batch = Batch { start, records: std::mem::take(&mut self.records) };
@@ -222,7 +227,7 @@ impl Member {
             let _ = self.world.batches.blocking_send(batch);
             return Ok(());
         }
-        match self.world.batches.try_send(batch) {
+        match self.offer(batch) {
             Ok(()) => {
                 self.bytes = 0;
                 if std::mem::take(&mut self.is_paused) {
@@ -240,6 +245,21 @@ impl Member {
             Err(TrySendError::Closed(_)) => {}
         }
         Ok(())
+    }
+
+    /// Waits a little before it gives up: a partition that is paused loses what was fetched ahead of it, and is fetched
+    /// again with a delay.
+    fn offer(&self, batch: Batch) -> Result<(), TrySendError<Batch>> {
+        let mut refused = self.world.batches.try_send(batch);
+        let waiting = Stopwatch::start();
+        while let Err(TrySendError::Full(batch)) = refused {
+            if self.is_paused || waiting.elapsed() >= OFFER_PATIENCE || self.world.to_stop() {
+                return Err(TrySendError::Full(batch));
+            }
+            thread::sleep(OFFER_INTERVAL);
+            refused = self.world.batches.try_send(batch);
+        }
+        refused
     }
 
     /// Goes on with the partitions whose schema is known by now.

@@ -10,7 +10,7 @@ DENY_VERSION := 0.20.2
 export MILLRACE_BUILT := yes
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup build demo down test check load fmt clean
+.PHONY: help prerequisites setup build demo down test check advisories load fmt clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,9 +27,9 @@ demo: build ## Run everything on this machine until Ctrl-C; WITHOUT=order-detail
 down: ## End a running demo
 	@if [ -x $(LOCAL) ]; then exec $(LOCAL) down; else echo "no demo was ever started from here"; fi
 
-test: prerequisites ## Run all tests, against real parts
+test: prerequisites ## Run all tests, against real parts; TESTS='-p e2e --test page' runs some of them
 	cargo build --workspace --all-targets
-	@exec $(LOCAL) exec -- cargo test --workspace
+	@exec $(LOCAL) exec -- cargo test $(or $(TESTS),--workspace)
 
 check: $(DENY) prerequisites ## Check format, lints, documentation, house rules, schemas and dependencies
 	cargo fmt --all --check
@@ -37,6 +37,9 @@ check: $(DENY) prerequisites ## Check format, lints, documentation, house rules,
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
 	cargo test --quiet --workspace --test house_rules --test contract
 	$(DENY) --offline --locked --log-level error check licenses bans sources
+
+advisories: $(DENY) ## Ask the RustSec database about our dependencies; needs a network
+	$(DENY) --locked check advisories
 
 load: build ## Measure latency and throughput; the figures go to the terminal
 	@exec $(TARGET)/debug/load-tests

@@ -15,7 +15,7 @@ use rdkafka::Message;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use streams::{Checkpoint, Graph, Input, Limits, Output, Refusal, TaskId, Timestamp, Visibility};
+use streams::{Checkpoint, Graph, Input, Limits, Output, TaskId, Timestamp, Visibility};
 
 use crate::Settings;
 use crate::assigned::Assigned;
@@ -169,13 +169,9 @@ impl Epoch {
         self.send_outputs(origin.as_ref(), now)?;
         self.put_aside(&given_up, Some(message), now)?;
         self.put_aside(&by_timers, None, now)?;
-        match processed {
-            Ok(()) => {}
-            Err(Refusal::Broken(error)) => return Err(Failure::Broken(error)),
-            Err(refusal) => {
-                self.progress.is_refusing |= origin.is_some();
-                self.refuse(message, &refusal, now)?;
-            }
+        if let Err(refusal) = processed {
+            self.progress.is_refusing |= origin.is_some();
+            self.refuse(message, refusal, now)?;
         }
         if !self.progress.is_awaited && !self.progress.is_changed {
             self.spans.end();

@@ -10,19 +10,22 @@ use crate::producer::Failure;
 use crate::spans::trace_id;
 
 impl Epoch {
-    /// Puts a record aside that cannot be handled.
+    /// Puts a record aside that cannot be handled, unless it is the store that cannot.
     pub(super) fn refuse(
         &mut self,
         message: &BorrowedMessage<'_>,
-        refusal: &Refusal,
+        refusal: Refusal,
         now: Timestamp,
     ) -> Result<(), Failure> {
+        if let Refusal::Broken(error) = refusal {
+            return Err(Failure::Broken(error));
+        }
         let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
         let trace_id = header(message, TRACEPARENT).and_then(trace_id);
         tracing::warn!(topic, partition, offset, trace_id, %refusal, "a record goes to the dead letters");
-        self.spans.refused(refusal);
-        self.count_dead_letter(refusal);
-        self.producer.send(dead_letter(&self.names.dead_letters, message, refusal, now))
+        self.spans.refused(&refusal);
+        self.count_dead_letter(&refusal);
+        self.producer.send(dead_letter(&self.names.dead_letters, message, &refusal, now))
     }
 
     /// Puts aside what the service itself has given up: records that follow from a record of an input, or from a timer.

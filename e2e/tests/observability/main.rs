@@ -3,3 +3,4 @@
 
 mod promtool;
 mod stack;
+mod tracing;

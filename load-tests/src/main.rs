@@ -13,6 +13,7 @@
 
 mod appetite;
 mod bare;
+mod collector;
 mod commits;
 mod ground;
 mod journaled;

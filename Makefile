@@ -10,10 +10,10 @@ DENY_VERSION := 0.20.2
 export MILLRACE_BUILT := yes
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup build demo down test check load fmt clean
+.PHONY: help prerequisites setup build demo down test test-compose check load fmt clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: build ## Install what the stack needs (Java and Maven if missing, Kafka, the schema registry, PostgreSQL), and a browser for tests
 	@exec $(LOCAL) setup
@@ -30,6 +30,10 @@ down: ## End a running demo
 test: prerequisites ## Run all tests, against real parts
 	cargo build --workspace --all-targets
 	@exec $(LOCAL) exec -- cargo test --workspace
+
+test-compose: prerequisites ## Build all images and test the ecosystem in containers; OFFLINE=no insists on upstream images, OFFLINE=yes on stand-ins
+	cargo build --workspace --bin test-compose
+	@exec sh deploy/with-docker.sh $(TARGET)/debug/test-compose
 
 check: $(DENY) prerequisites ## Check format, lints, documentation, house rules, schemas and dependencies
 	cargo fmt --all --check

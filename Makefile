@@ -34,6 +34,10 @@ test: prerequisites ## Run all tests, against real parts; TESTS='-p e2e --test p
 test-observability: build ## Prove metrics, alerts, dashboards and traces with Prometheus and a trace store (10 minutes)
 	cargo test --package e2e --test observability -- --test-threads 1
 
+test-compose: prerequisites ## Build all images and test the ecosystem in containers; OFFLINE=no insists on upstream images, OFFLINE=yes on stand-ins
+	cargo build --workspace --bin test-compose
+	@exec sh deploy/with-docker.sh $(TARGET)/debug/test-compose
+
 check: $(DENY) prerequisites ## Check format, lints, documentation, house rules, schemas and dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings

@@ -8,6 +8,7 @@
 //!   again measures only how the system does when it is well (coordinated omission).
 //! - [`bare`] is the ground the system stands on: the same journey through the same broker in hops that do nothing.
 //! - `scenarios/` has one small file per question.
+//! - [`drive`] asks nothing, and only places orders with an ecosystem that somebody else has started.
 
 #![expect(clippy::disallowed_methods, reason = "load tests measure the real world by its clock")]
 
@@ -15,6 +16,7 @@ mod appetite;
 mod bare;
 mod collector;
 mod commits;
+mod drive;
 mod ground;
 mod journaled;
 mod journeys;
@@ -35,6 +37,7 @@ use clap::Parser;
 use local::Interrupt;
 
 use crate::ground::{Checks, Ground, Instances};
+use crate::pace::Pace;
 use crate::report::{Report, say};
 use crate::scenarios::{ALONE, GROUNDS, Scenario};
 
@@ -47,6 +50,18 @@ struct Options {
     /// Transactions that warm the broker up; a cold one is several times slower.
     #[arg(long, value_name = "NUMBER", default_value_t = 5000)]
     warm_up: u32,
+    /// Place orders with the instances of orders at these addresses, which run already, instead of measuring a stack of one's
+    /// own; separated by commas.
+    #[arg(long, value_name = "URL,…", value_delimiter = ',', conflicts_with = "scenarios")]
+    orders_urls: Vec<String>,
+    /// How many orders are placed a second there.
+    #[arg(long, value_name = "NUMBER", default_value_t = 10, requires = "orders_urls")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    per_second: u32,
+    /// For how long.
+    #[arg(long, value_name = "NUMBER", default_value_t = 60, requires = "orders_urls")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    seconds: u32,
 }
 
 fn main() -> ExitCode {
@@ -61,6 +76,9 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> anyhow::Result<()> {
     let interrupt = Interrupt::on_signals()?;
+    if !options.orders_urls.is_empty() {
+        return drive::run(&options.orders_urls, Pace::new(options.per_second, options.seconds), &interrupt);
+    }
     let wanted = |scenario: &Scenario| options.scenarios.is_empty() || options.scenarios.contains(scenario);
     let mut report = Report::default();
     let machine = process::machine()?;

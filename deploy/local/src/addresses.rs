@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
-use std::env;
 use std::fmt::Write;
+use std::path::Path;
+use std::{env, fs, io};
 
 use crate::declared::{Declaration, Kind, admin};
+use crate::error::{Error, Result};
 use crate::infrastructure::{jaeger, postgres, registry};
 
 /// Where the parts of a stack are reached. A part that does not belong to the stack has an empty address.
@@ -92,6 +94,31 @@ impl Addresses {
         })
     }
 
+    /// Those in the env file of a demo, or of anything else that runs: what [`as_shell`](Self::as_shell) writes. It does not
+    /// tell where admin ports are.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or one of its lines is not `NAME=value`.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path).map_err(Error::path("read", path))?;
+        let mut addresses = Self::default();
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            let Some((name, value)) = line.split_once('=') else {
+                let refusal = io::Error::other(format!("NAME=value is wanted, not `{line}`"));
+                return Err(Error::path("read", path)(refusal));
+            };
+            match name {
+                "KAFKA_BOOTSTRAP" => addresses.kafka_bootstrap = value.to_string(),
+                "SCHEMA_REGISTRY_URL" => addresses.schema_registry_url = value.to_string(),
+                "POSTGRES_URL" => addresses.postgres_url = value.to_string(),
+                "MAILBOX_URL" => addresses.mailbox_url = value.to_string(),
+                "SMTP_URL" => addresses.smtp_url = value.to_string(),
+                _ => addresses.services.extend(instances(name, value)),
+            }
+        }
+        Ok(addresses)
+    }
+
     /// As environment variables: `KAFKA_BOOTSTRAP`, `SCHEMA_REGISTRY_URL`, `POSTGRES_URL`, `MAILBOX_URL`, `SMTP_URL`,
     /// `PROMETHEUS_URL`, `JAEGER_URL`, `OTEL_EXPORTER_OTLP_ENDPOINT` (which OpenTelemetry knows), and for each service with an HTTP interface `<SERVICE>_URL` (its first instance) and `<SERVICE>_URLS` (all instances, separated by commas).
     pub fn environment(&self) -> Vec<(String, String)> {
@@ -132,6 +159,21 @@ impl Addresses {
     }
 }
 
+/// The instances that a variable such as `ORDERS_URLS` tells of; none, if it is none of that kind.
+fn instances(name: &str, urls: &str) -> Vec<ServiceAddress> {
+    let Some(service) = name.strip_suffix("_URLS") else { return Vec::new() };
+    let service = service.to_lowercase().replace('_', "-");
+    let named = |number| if number == 0 { service.clone() } else { format!("{service}-{number}") };
+    let urls = urls.split(',').filter(|url| !url.is_empty()).enumerate();
+    let instance = |(number, url): (usize, &str)| ServiceAddress {
+        name: named(number),
+        service: service.clone(),
+        url: Some(url.to_string()),
+        admin_url: String::new(),
+    };
+    urls.map(instance).collect()
+}
+
 fn http(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
@@ -157,5 +199,30 @@ mod tests {
             lines,
             ["ORDERS_URL=http://127.0.0.1:8080", "ORDERS_URLS=http://127.0.0.1:8080,http://127.0.0.1:8090"]
         );
+    }
+
+    #[test]
+    fn what_was_written_for_a_shell_is_read_again() -> Result<()> {
+        let parts: Vec<&Declaration> = PARTS.iter().collect();
+        let ports: BTreeMap<String, u16> = parts.iter().flat_map(|part| part.ports()).collect();
+        let written = Addresses::new(&parts, |name| ports[name]);
+        let file = tempfile::NamedTempFile::new().map_err(Error::io("create a file"))?;
+        fs::write(file.path(), written.as_shell()).map_err(Error::path("write", file.path()))?;
+
+        let read = Addresses::read(file.path())?;
+
+        assert_eq!(read.as_shell(), written.as_shell());
+        let second = read.services.iter().find(|instance| instance.name == "orders-1").cloned();
+        assert_eq!(second.and_then(|instance| instance.url).as_deref(), Some("http://127.0.0.1:8090"));
+        Ok(())
+    }
+
+    #[test]
+    fn a_line_that_is_no_variable_is_named() -> Result<()> {
+        let file = tempfile::NamedTempFile::new().map_err(Error::io("create a file"))?;
+        fs::write(file.path(), "ORDERS_URLS\n").map_err(Error::path("write", file.path()))?;
+        let refused = Addresses::read(file.path()).map_err(|error| error.to_string());
+        assert!(refused.is_err_and(|text| text.ends_with("NAME=value is wanted, not `ORDERS_URLS`")));
+        Ok(())
     }
 }

@@ -59,5 +59,6 @@ pub use exec::exec;
 pub use infrastructure::postgres::create_database;
 pub use interrupt::Interrupt;
 pub use part::{Part, READY_WITHIN};
+pub use ports::free as free_port;
 pub use setup::{Browser, browser, promtool, setup};
 pub use stack::{Builder, Stack};

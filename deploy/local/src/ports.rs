@@ -21,7 +21,10 @@ pub(crate) fn is_free(port: u16) -> bool {
 ///
 /// It lies below those the system gives to outgoing connections. A port from among them could be taken by a client while
 /// its part is down, even by one that tries to reach that very part and so connects to itself.
-pub(crate) fn free() -> io::Result<u16> {
+///
+/// # Errors
+/// If none is.
+pub fn free() -> io::Result<u16> {
     let mut given_out = GIVEN_OUT.lock().unwrap_or_else(PoisonError::into_inner);
     let range = below_outgoing();
     let count = range.end - range.start;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use streams::{Timestamp, TopicDeclaration};
 
 /// How long a step asks for a broker or registry that is not there yet.
@@ -22,15 +22,18 @@ struct Description {
     writes: Vec<TopicDeclaration>,
 }
 
-/// All topics: the public ones and those the described services write.
+/// All topics: the public ones and those the described services write. A path is a file, or a directory with a file of each
+/// service.
 ///
 /// # Errors
-/// A file that is not a description, or a topic that is declared twice in two ways.
+/// A file that is not a description, a directory without any, or a topic that is declared twice in two ways.
 pub fn topics(descriptions: &[PathBuf]) -> anyhow::Result<Vec<TopicDeclaration>> {
     let mut topics: BTreeMap<String, TopicDeclaration> = BTreeMap::new();
     let mut declared = shared_schemas::topics();
     for path in descriptions {
-        declared.extend(read(path)?.writes);
+        for file in files(path)? {
+            declared.extend(read(&file)?.writes);
+        }
     }
     for topic in declared {
         if let Some(other) = topics.get(&topic.name).filter(|other| **other != topic) {
@@ -73,7 +76,43 @@ pub fn now() -> Timestamp {
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// The file itself, or those in the directory that are named like one.
+fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let entries = std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
+    let mut files = paths.with_context(|| format!("cannot read {}", path.display()))?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+    files.sort();
+    ensure!(!files.is_empty(), "there is no description (*.json) in {}", path.display());
+    Ok(files)
+}
+
 fn read(path: &Path) -> anyhow::Result<Description> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is not what `<service> describe` prints", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_directory_stands_for_the_descriptions_in_it() -> anyhow::Result<()> {
+        let directory = tempfile::tempdir()?;
+        let nothing = topics(&[directory.path().to_path_buf()]).unwrap_err();
+        assert!(nothing.to_string().starts_with("there is no description (*.json) in "), "{nothing}");
+
+        let description = json!({"service": "heat", "writes": [TopicDeclaration::dead_letters("heat")]});
+        std::fs::write(directory.path().join("heat.json"), description.to_string())?;
+        std::fs::write(directory.path().join("README.md"), "not a description")?;
+        let of_directory = topics(&[directory.path().to_path_buf()])?;
+        assert_eq!(of_directory, topics(&[directory.path().join("heat.json")])?);
+        assert!(of_directory.iter().any(|topic| topic.name == "heat-dead-letters"));
+        Ok(())
+    }
 }

@@ -1,5 +1,6 @@
 //! Customers who are new to the demo: where they have their mail, and what their level makes of their orders.
 
+use anyhow::Context;
 use e2e::NewOrder;
 use serde_json::{Value, json};
 use shared_schemas::{CustomerLevel, ORDERS_BRONZE, ORDERS_GOLD, ORDERS_PLATINUM, ORDERS_SILVER, OrderEnriched};
@@ -82,7 +83,8 @@ async fn created(ecosystem: &Ecosystem, id: i64, email: &str, level: &str) -> an
 
 /// What a customer is answered who moves, having seen that version.
 async fn moving(ecosystem: &Ecosystem, id: i64, version: &str, email: &str) -> anyhow::Result<u16> {
-    let moved = ecosystem.customers[1].put(&path(id), ("If-Match", version), &customer(email, "SILVER")).await?;
+    let last = ecosystem.customers.last().context("there is an instance of customers")?;
+    let moved = last.put(&path(id), ("If-Match", version), &customer(email, "SILVER")).await?;
     Ok(moved.status.as_u16())
 }
 

@@ -1,4 +1,9 @@
 //! One whole stack, as a user starts it, and what a user does with it. Nothing breaks here, so that all tests share it.
+//!
+//! It may be one that runs already, on fresh data: `MILLRACE_ECOSYSTEM` names its env file, such as the `target/demo.env` of a
+//! demo.
+
+#![expect(clippy::disallowed_methods, reason = "who runs the tests says by a variable on what")]
 
 mod checks;
 mod customers;
@@ -10,6 +15,8 @@ mod payments;
 mod seed;
 mod traces;
 
+use std::env;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use e2e::{ANSWERED_WITHIN, Gateway, Mailbox, OrdersClient, Topics};
@@ -45,6 +52,9 @@ fn ecosystem() -> anyhow::Result<Ecosystem> {
 
 /// The stack is never dropped, as no static is: its watchdog ends it with the process.
 fn addresses() -> Addresses {
+    if let Some(file) = env::var_os("MILLRACE_ECOSYSTEM") {
+        return Addresses::read(Path::new(&file)).unwrap_or_else(|error| panic!("{error}"));
+    }
     static STACK: OnceLock<Stack> = OnceLock::new();
     let start = || Stack::builder().start().unwrap_or_else(|error| panic!("the stack does not start: {error}"));
     STACK.get_or_init(start).addresses()

@@ -30,7 +30,8 @@
 //!
 //! 1. **Options** are read from flags and environment: the service's own, and those of [`KitOptions`] that mean something
 //!    to it. What is wrong is named, with exit code 2. `describe` prints what the service derives from its declaration and
-//!    ends; it needs no connection.
+//!    ends; it needs no connection. `health` asks the process that runs with the same options whether it is ready, and says
+//!    so by its exit code: the health check of a container.
 //! 2. **Ports** are taken at once: `/livez`, `/readyz` and `/metrics` on the admin port, and the port for HTTP. One that is
 //!    taken ends the process with a sentence.
 //! 3. **Waiting.** What is not there yet (registry, schemas, broker, topics) is waited for. `/livez` is 200, `/readyz` is
@@ -76,6 +77,7 @@ mod describe;
 mod engine;
 mod failure_point;
 mod gateway;
+mod health;
 pub mod http;
 mod job;
 mod logging;

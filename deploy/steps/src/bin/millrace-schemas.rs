@@ -13,8 +13,8 @@ struct Options {
     /// Base of the registry's Confluent API
     #[arg(long, env = "SCHEMA_REGISTRY_URL", default_value = "http://127.0.0.1:8081")]
     schema_registry_url: String,
-    /// A file with what `<service> describe` prints; may be repeated
-    #[arg(long = "describe", value_name = "FILE")]
+    /// A file with what `<service> describe` prints, or a directory of such files (*.json); may be repeated
+    #[arg(long = "describe", env = "DESCRIPTIONS", value_name = "PATH")]
     descriptions: Vec<PathBuf>,
 }
 

@@ -14,8 +14,8 @@ struct Options {
     /// Put before every topic name
     #[arg(long, env = "TOPIC_PREFIX", default_value = "")]
     topic_prefix: String,
-    /// A file with what `<service> describe` prints; may be repeated
-    #[arg(long = "describe", value_name = "FILE")]
+    /// A file with what `<service> describe` prints, or a directory of such files (*.json); may be repeated
+    #[arg(long = "describe", env = "DESCRIPTIONS", value_name = "PATH")]
     descriptions: Vec<PathBuf>,
 }
 

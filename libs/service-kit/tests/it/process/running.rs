@@ -1,7 +1,7 @@
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use super::Running;
+use super::{Running, output};
 use crate::client::{ask, get};
 
 #[tokio::test]
@@ -56,4 +56,20 @@ async fn the_service_documents_itself_without_any_other_address() {
     assert!(String::from_utf8(initializer.body().to_vec()).unwrap().contains(r#""validatorUrl": "none""#));
     service.signal(Signal::SIGTERM);
     assert_eq!(service.ended().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_health_check_tells_by_its_exit_code_whether_the_service_is_ready() {
+    let mut service = Running::started("greeter", &[]);
+    let admin = format!("--admin-listen={}", service.admin().await);
+    service.ready().await;
+    let healthy = output("greeter", &[&admin, "health"]).await;
+    assert_eq!((healthy.status.code(), healthy.stderr), (Some(0), Vec::new()));
+
+    service.signal(Signal::SIGTERM);
+    assert_eq!(service.ended().await, Some(0));
+    let gone = output("greeter", &[&admin, "health"]).await;
+    let text = String::from_utf8(gone.stderr).unwrap();
+    assert!(text.starts_with("error: http://127.0.0.1:") && text.contains("does not answer"), "{text}");
+    assert_eq!(gone.status.code(), Some(1));
 }

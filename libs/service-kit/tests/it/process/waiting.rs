@@ -24,6 +24,9 @@ async fn a_service_without_its_registry_lives_and_says_what_it_waits_for() {
     assert_eq!(line["waiting_for"], "schemas");
     assert_eq!(ask(admin, get("/livez")).await.status(), 200);
     assert!(awaited(admin, "schemas").await.unwrap().contains(NOBODY));
+    let unhealthy = output("heat", &[&format!("--admin-listen={admin}"), "health"]).await;
+    assert!(String::from_utf8(unhealthy.stderr).unwrap().contains(NOBODY));
+    assert_eq!(unhealthy.status.code(), Some(1));
     let answer = ask(front, post("/v1/readings", "{}")).await;
     assert_eq!(answer.header("retry-after"), Some("1"));
     assert!(answer.problem()["detail"].as_str().unwrap().contains(NOBODY));

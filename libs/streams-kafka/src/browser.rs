@@ -25,6 +25,7 @@ use streams::Timestamp;
 use self::groups::Committed;
 pub use self::groups::{Group, GroupMember, GroupPartition};
 use self::offsets::{Ends, Partition, beginnings, stable_ends};
+use self::page::Place;
 use self::readers::Readers;
 use crate::Settings;
 use crate::client_log::ClientLog;
@@ -194,12 +195,24 @@ impl Browser {
     /// # Errors
     /// All but those about a schema that is asked for: a value whose schema is not known is a `problem` of its record.
     pub fn records(&self, topic: &str, partition: i32, from: i64, limit: usize) -> Result<Page, BrowseError> {
+        self.read(topic, partition, Place::From(from), limit)
+    }
+
+    /// The last records of a partition before an offset, at most `limit`, however far back they are.
+    ///
+    /// # Errors
+    /// Those of [`Self::records`].
+    pub fn records_before(&self, topic: &str, partition: i32, end: i64, limit: usize) -> Result<Page, BrowseError> {
+        self.read(topic, partition, Place::Before(end), limit)
+    }
+
+    fn read(&self, topic: &str, partition: i32, place: Place, limit: usize) -> Result<Page, BrowseError> {
         let deadline = Deadline::new();
         let of_topic = self.0.topics(deadline)?.remove(topic);
         let of_topic = of_topic.ok_or_else(|| BrowseError::UnknownTopic(topic.to_string()))?;
         let at = of_topic.into_iter().find(|at| at.1 == partition);
         let at = at.ok_or_else(|| BrowseError::UnknownPartition { topic: topic.to_string(), partition })?;
-        self.0.page(&at, from, limit, deadline)
+        self.0.page(&at, place, limit, deadline)
     }
 
     /// All groups that have members or have committed something, by name.

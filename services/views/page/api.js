@@ -12,6 +12,11 @@ export class Problem extends Error {
   }
 }
 
+/** Whether the same question may be answered another time; what was refused will be refused again. */
+export function isPassing(error) {
+  return !(error instanceof Problem) || error.status === 0 || error.status >= 500;
+}
+
 /** What views answers to GET. */
 export async function get(path, signal = null) {
   const timeout = AbortSignal.timeout(PATIENCE_MS);

@@ -35,8 +35,9 @@ export function showCustomer(panel, id) {
   };
   panel.show(element("p", { class: "muted" }, "Loading…"));
   ask();
-  const stop = listen(({ orders, isAnew }) => {
-    if (isAnew || orders.some(({ customerId }) => String(customerId) === id)) ask();
+  const stop = listen(({ orders, customers, isAnew }) => {
+    const isOfIt = orders.some(({ customerId }) => String(customerId) === id) || customers.some((it) => String(it.id) === id);
+    if (isAnew || isOfIt) ask();
   });
   return () => {
     stop();

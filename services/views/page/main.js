@@ -32,8 +32,8 @@ function open() {
   const wanted = VIEWS[kind] ?? "orders";
   choose(wanted);
   openPanel(wanted === "orders" ? [kind, names[0]] : []);
-  const offset = new URLSearchParams(query ?? "").get("offset");
-  if (kind === "topics") showTopics(names, offset === null || Number.isNaN(Number(offset)) ? null : Number(offset));
+  const parameters = new URLSearchParams(query ?? "");
+  if (kind === "topics") showTopics(names, { offset: number(parameters.get("offset")), before: number(parameters.get("before")) });
   if (kind === "schemas") showSchema(names[0]);
 }
 
@@ -44,6 +44,11 @@ function decoded(part) {
   } catch {
     return part;
   }
+}
+
+/** A number in an address; null if there is none. */
+function number(text) {
+  return text === null || text === "" || Number.isNaN(Number(text)) ? null : Number(text);
 }
 
 /** To the orders, past the form and all mails; elsewhere to the beginning of the view. */

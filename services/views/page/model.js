@@ -1,6 +1,6 @@
 // All the page knows. It is loaded once and then told by the feed what has changed; the parts of the page are drawn from it.
 
-import { get } from "./api.js";
+import { get, isPassing } from "./api.js";
 import { touch } from "./drawing.js";
 import { Minutes } from "./minutes-count.js";
 import { OrdersWindow } from "./orders-window.js";
@@ -27,10 +27,10 @@ export const model = {
   failure: null,
 };
 
-/** Those who want to know of each order or mail that the feed tells. */
+/** Those who want to know of each order, customer or mail that the feed tells. */
 const listeners = new Set();
 
-/** Has `hear({orders, mails, isAnew})` called with all that the feed tells from now on, and when all was loaded anew. */
+/** Has `hear({orders, customers, mails, isAnew})` called with all that the feed tells from now on, and when all was loaded anew. */
 export function listen(hear) {
   listeners.add(hear);
   return () => listeners.delete(hear);
@@ -64,7 +64,7 @@ export async function load() {
     meanwhile = null;
     model.isLoaded = true;
     model.failure = null;
-    tell({ orders: [], mails: [], isAnew: true });
+    tell({ orders: [], customers: [], mails: [], isAnew: true });
   } catch (error) {
     if (mine !== loads) return;
     model.failure = error.message;
@@ -81,7 +81,7 @@ export async function reloadOrders() {
     model.failure = null;
   } catch (error) {
     model.failure = error.message;
-    retryOrders = setTimeout(reloadOrders, AGAIN_MS);
+    if (isPassing(error)) retryOrders = setTimeout(reloadOrders, AGAIN_MS);
   }
   touch("orders", "connection");
 }
@@ -98,7 +98,7 @@ export function apply({ orders = [], customers = [], stock = [], mails = [] }) {
   if (orders.length || customers.length) touch("orders", "minutes");
   if (stock.length) touch("stock");
   if (mails.length) touch("mails");
-  tell({ orders, mails, isAnew: false });
+  tell({ orders, customers, mails, isAnew: false });
 }
 
 /** Takes levels and mails, each once and none in place of a newer one. */

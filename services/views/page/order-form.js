@@ -1,6 +1,6 @@
 // Places orders, shows the command that would do the same, and what becomes of the order.
 
-import { Problem, postToFirst } from "./api.js";
+import { get, Problem, postToFirst } from "./api.js";
 import { drawn } from "./drawing.js";
 import { copyButton, element, setState, stateChip } from "./elements.js";
 import { listen, model } from "./model.js";
@@ -99,19 +99,22 @@ function placed(order, status) {
   const chip = stateChip(order.state);
   const link = element("a", { href: `#/orders/${encodeURIComponent(order.id)}` }, order.id);
   const reasons = element("p", { class: "reason" });
-  const show = ({ state, reasons: why }) => {
+  let shownVersion = 0;
+  const show = ({ state, reasons: why, version = 0 }) => {
+    if (version < shownVersion) return;
+    shownVersion = version;
     setState(chip, state);
     reasons.textContent = why.join(" · ");
   };
   show(order);
   stopListening();
-  // The feed may have been faster than the answer, or away meanwhile.
-  const showKnown = () => show(model.recent.find(order.id) ?? order);
+  // The feed may have been faster than the answer.
+  show(model.recent.find(order.id) ?? order);
   stopListening = listen(({ orders, isAnew }) => {
     orders.filter(({ id }) => id === order.id).forEach(show);
-    if (isAnew) showKnown();
+    // What came while the feed was away: the order may be none of those that are listed. If nobody answers, the feed tells it.
+    if (isAnew) get(`/v1/orders/${encodeURIComponent(order.id)}`).then(show, () => {});
   });
-  showKnown();
   return element("div", { class: "outcome good", "data-order": order.id }, element("p", {}, chip, " ", link,
     element("span", { class: "muted" }, ` answered ${status}`)), reasons);
 }

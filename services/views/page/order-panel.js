@@ -1,6 +1,6 @@
 // One order: what it is, what was said of it, and its journey with the time between the events.
 
-import { get, postToFirst, Problem } from "./api.js";
+import { get, isPassing, postToFirst, Problem } from "./api.js";
 import { copyButton, element, levelBadge, stateChip } from "./elements.js";
 import { listen, model } from "./model.js";
 import { problemCard } from "./order-form.js";
@@ -18,7 +18,7 @@ const AGAIN_MS = 2_000;
 /** Shows an order in `panel`, and keeps it up to date until the function that is returned is called. */
 export function showOrder(panel, id) {
   const leaving = new AbortController();
-  const state = { isAsking: false, isStale: false, timer: 0, shown: "", paying: element("div", { role: "status" }) };
+  const state = { isAsking: false, isStale: false, timer: 0, shown: "", customerId: null, paying: element("div", { role: "status" }) };
 
   async function ask(version) {
     state.isStale = state.isAsking;
@@ -29,13 +29,13 @@ export function showOrder(panel, id) {
       const order = await get(path, leaving.signal);
       const text = JSON.stringify(order, (key, value) => (typeof value === "bigint" ? String(value) : value));
       if (!leaving.signal.aborted && text !== state.shown) panel.show(...orderView(order, state.paying));
-      state.shown = text;
+      [state.shown, state.customerId] = [text, order.customerId];
     } catch (error) {
       if (!(error instanceof Problem) || leaving.signal.aborted) return;
       const isAbsent = error.status === 504 || error.status === 404;
       state.shown = "";
       panel.show(isAbsent ? element("p", { class: "muted" }, "There is no such order.") : problemCard(error));
-      if (!isAbsent) later(AGAIN_MS);
+      if (!isAbsent && isPassing(error)) later(AGAIN_MS);
     } finally {
       state.isAsking = false;
       if (state.isStale && !leaving.signal.aborted) ask(1);
@@ -47,9 +47,10 @@ export function showOrder(panel, id) {
     state.timer = setTimeout(() => ask(1), milliseconds);
   }
 
-  function hear({ orders, mails, isAnew }) {
+  function hear({ orders, customers, mails, isAnew }) {
     const order = orders.find((it) => it.id === id);
-    if (!order && !isAnew && !mails.some(({ orderId }) => orderId === id)) return;
+    const isNews = order || mails.some(({ orderId }) => orderId === id) || customers.some((it) => it.id === state.customerId);
+    if (!isNews && !isAnew) return;
     ask(order?.version ?? 1);
     later(SETTLED_MS);
   }

@@ -19,7 +19,7 @@ export class OrdersWindow {
   #known = new Map();
   /** Query parameters that name the orders behind the last one; null if there are none. */
   #older = null;
-  /** What the feed told while an answer was on its way, which may be older than that. */
+  /** What is to be done about what the feed told while an answer was on its way, which may be older than that. */
   #meanwhile = null;
   #loads = 0;
   /** Ids of orders that came while somebody looked at older ones. */
@@ -82,13 +82,13 @@ export class OrdersWindow {
   #catchUp() {
     const meanwhile = this.#meanwhile;
     this.#meanwhile = null;
-    for (const order of meanwhile) this.apply(order);
+    for (const take of meanwhile) take();
   }
 
   /** Takes an order as the feed tells it. */
   apply(order) {
     if (this.#meanwhile) {
-      this.#meanwhile.push(order);
+      this.#meanwhile.push(() => this.apply(order));
       return;
     }
     const known = this.#known.get(order.id);
@@ -103,11 +103,14 @@ export class OrdersWindow {
   matches(order) {
     const { state, customer, product } = this.filter;
     const isWanted = (wanted, value) => wanted === "" || wanted === String(value);
-    return isWanted(state, order.state) && isWanted(customer, order.customerId) && isWanted(product, order.product);
+    // A number may be written in several ways: "007" is customer 7.
+    const isOfCustomer = customer === "" || Number(customer) === Number(order.customerId);
+    return isWanted(state, order.state) && isOfCustomer && isWanted(product, order.product);
   }
 
   /** Gives all orders of a customer the name and level that it has now. */
   rename(customer) {
+    this.#meanwhile?.push(() => this.rename(customer));
     this.orders.forEach((order, at) => {
       if (order.customerId === customer.id) this.#set(at, { ...order, customer });
     });
@@ -141,7 +144,7 @@ export class OrdersWindow {
   /** Lets go of the oldest ones. No cursor leads to them; the time of the last one does, and what comes twice is known. */
   #letGo() {
     for (const { id } of this.orders.splice(KEPT_AT_TOP)) this.#known.delete(id);
-    this.#older = { to: new Date(Date.parse(this.orders.at(-1).createdAt) + 1).toISOString() };
+    this.#older = { to: new Date(moment(this.orders.at(-1)) + 1).toISOString() };
   }
 
   /** Puts an order in its place, if that is in the window or `anywhere`. */

@@ -1,6 +1,6 @@
 // The topic browser: what topics there are, and the records of any partition from any offset on.
 
-import { get, Problem } from "./api.js";
+import { get, isPassing, Problem, query } from "./api.js";
 import { isTrue } from "./feed.js";
 import { drawn } from "./drawing.js";
 import { element, replace } from "./elements.js";
@@ -32,11 +32,11 @@ function show(...children) {
 function showProblem(mine, error, again) {
   if (mine !== asked || !(error instanceof Problem)) return;
   show(back(), problemCard(error));
-  if (error.status === 0 || error.status >= 500) unanswered = again;
+  if (isPassing(error)) unanswered = again;
 }
 
-/** Shows what the address names: all topics, `[topic, partition]` from `offset` on. */
-export async function showTopics([topic, partition], offset) {
+/** Shows what the address names: all topics, `[topic, partition]` from `offset` on, or what is `before` one. */
+export async function showTopics([topic, partition], place) {
   const mine = ++asked;
   view.classList.toggle("chosen", topic !== undefined);
   try {
@@ -46,9 +46,9 @@ export async function showTopics([topic, partition], offset) {
     const shown = topics.find(({ name }) => name === topic);
     if (topic === undefined) return show(hint("Choose a topic to look into it."));
     if (!shown) return show(back(), hint(`There is no topic ${topic}.`));
-    await showPartition(mine, shown, Number(partition ?? firstWithRecords(shown)), offset);
+    await showPartition(mine, shown, Number(partition ?? firstWithRecords(shown)), place);
   } catch (error) {
-    showProblem(mine, error, () => showTopics([topic, partition], offset));
+    showProblem(mine, error, () => showTopics([topic, partition], place));
   }
 }
 
@@ -71,15 +71,17 @@ function firstWithRecords({ partitions }) {
   return (partitions.find(({ records }) => records > 0) ?? partitions[0])?.partition ?? 0;
 }
 
-async function showPartition(mine, topic, number, offset) {
+async function showPartition(mine, topic, number, { offset, before }) {
   const partition = topic.partitions.find((it) => it.partition === number);
   const heading = element("h2", { tabindex: "-1" }, topic.name);
   const tabs = element("nav", { class: "partitions", "aria-label": "Partitions" }, topic.partitions.map((it) =>
     element("a", { class: "chip", href: address(topic.name, it.partition), "aria-current": it.partition === number && "true" },
       `${it.partition} `, element("span", { class: "muted" }, count(it.records)))));
   if (!partition) return show(back(), heading, tabs, hint(`It has no partition ${number}.`));
-  const query = `?offset=${offset ?? -PAGE}&limit=${PAGE}`;
-  const page = await get(`/v1/topics/${encodeURIComponent(topic.name)}/${number}${query}`);
+  const read = (place) => get(`/v1/topics/${encodeURIComponent(topic.name)}/${number}${query({ ...place, limit: PAGE })}`);
+  let page = await read(before === null ? { offset: offset ?? -PAGE } : { before });
+  // The first record need not be at the first offset: then there is nothing before it.
+  if (before !== null && page.records.length === 0) page = await read({ offset: page.first });
   if (mine !== asked) return;
   const facts = element("p", { class: "muted" },
     `first offset ${count(page.first)} · next offset ${count(page.next)} · ${counted(partition.records, "record")}`);
@@ -89,8 +91,8 @@ async function showPartition(mine, topic, number, offset) {
   detail.querySelector("details[open]")?.scrollIntoView({ block: "nearest" });
 }
 
-function address(topic, partition, offset = null) {
-  return `#/topics/${encodeURIComponent(topic)}/${partition}${offset === null ? "" : `?offset=${offset}`}`;
+function address(topic, partition, place = {}) {
+  return `#/topics/${encodeURIComponent(topic)}/${partition}${query(place)}`;
 }
 
 /** From the beginning, older, newer, to the end, or from an offset of one's choice. */
@@ -103,13 +105,13 @@ function steps(topic, partition, { first, next, records }, offset) {
     value: offset !== null && offset >= 0 ? offset : null });
   const go = (event) => {
     event.preventDefault();
-    if (input.value !== "") location.hash = address(topic, partition, Math.trunc(Number(input.value)));
+    if (input.value !== "") location.hash = address(topic, partition, { offset: Math.trunc(Number(input.value)) });
   };
   return element("form", { class: "steps", onsubmit: go },
-    link("« first", first, from > first),
-    link("‹ older", Math.max(first, from - PAGE), from > first),
-    link("newer ›", behind, behind < next),
-    link("end »", -PAGE, behind < next),
+    link("« first", { offset: first }, from > first),
+    link("‹ older", { before: from }, from > first),
+    link("newer ›", { offset: behind }, behind < next),
+    link("end »", { offset: -PAGE }, behind < next),
     input, element("button", { type: "submit", class: "quiet" }, "Go"));
 }
 
@@ -117,8 +119,8 @@ function steps(topic, partition, { first, next, records }, offset) {
 function recordView(record, isOpen) {
   const { offset, timestamp, key, headers, schemaId, value, problem, bytes } = record;
   const preview = problem ?? (value === null ? "null: the key is deleted" : JSON.stringify(value, plainly));
-  const rows = Object.entries(headers ?? {}).map(([name, text]) =>
-    element("div", {}, element("dt", {}, name), element("dd", {}, String(text))));
+  const rows = headers.map((header) =>
+    element("div", {}, element("dt", {}, header.name), element("dd", {}, header.value)));
   return element("details", { class: problem ? "record bad" : "record", open: isOpen, "data-offset": offset },
     element("summary", {},
       element("span", { class: "offset" }, String(offset)),

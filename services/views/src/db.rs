@@ -126,6 +126,13 @@ pub async fn search(transaction: &mut PgConnection, schema: &str) -> sqlx::Resul
     sqlx::query("SELECT set_config('search_path', $1, true)").bind(schema).execute(transaction).await.map(drop)
 }
 
+/// Whether the database refuses what is to be written, and will whenever it is asked (classes 22, 23 and 54: data,
+/// constraints, limits).
+pub fn is_about_data(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
+}
+
 impl From<sqlx::Error> for Trouble {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)

@@ -8,6 +8,8 @@ CREATE INDEX orders_by_change ON orders (change);
 
 CREATE INDEX events_by_order ON events (order_id);
 
+CREATE INDEX validations_by_change ON validations (change);
+
 CREATE INDEX payments_by_order ON payments (order_id);
 CREATE INDEX payments_by_change ON payments (change);
 

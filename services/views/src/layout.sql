@@ -12,10 +12,12 @@ CREATE TABLE positions (
     PRIMARY KEY (topic, partition)
 );
 
--- The last change. Each transaction that writes takes this row first, so that they follow each other.
+-- The last change, and the last one that removed a row. Each transaction that writes takes this row first, so that they
+-- follow each other.
 CREATE TABLE feed (
     is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
-    change bigint NOT NULL
+    change bigint NOT NULL,
+    removed bigint NOT NULL DEFAULT 0
 );
 INSERT INTO feed (change) VALUES (0);
 
@@ -55,6 +57,7 @@ CREATE TABLE validations (
     reason text,
     checked_at_ms bigint NOT NULL,
     "offset" bigint NOT NULL,
+    change bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (order_id, check_name)
 );
 

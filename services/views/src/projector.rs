@@ -15,7 +15,7 @@ use std::time::Duration;
 use service_kit::{Context, Counter, DeadLetters, Sink, SinkEvent, SinkRecord, TopicPartition};
 use tokio::time::{sleep, timeout};
 
-use crate::db::{Db, Move, OTHER_LAYOUT, Trouble};
+use crate::db::{Db, Move, OTHER_LAYOUT, Trouble, is_about_data};
 use crate::domain::Rows;
 use crate::log::Reader;
 use crate::options::Options;
@@ -63,7 +63,6 @@ struct Projector {
 }
 
 /// What has come out of the sink.
-#[derive(Default)]
 struct Inbox {
     partitions: Vec<TopicPartition>,
     /// Whether the partitions are being read.
@@ -71,7 +70,12 @@ struct Inbox {
     /// Not written yet.
     records: Vec<SinkRecord>,
     bytes: usize,
+    batch_size: BatchSize,
 }
+
+/// How many records are written at once: fewer after the database has failed with more, which may just have been too slow for
+/// them.
+struct BatchSize(usize);
 
 struct Writer {
     db: Db,
@@ -98,7 +102,7 @@ impl Projector {
             dead_letters: sink.dead_letters(),
             positions: BTreeMap::new(),
         };
-        Ok(Self { context, sink, inbox: Inbox::default(), writer })
+        Ok(Self { context, sink, inbox: Inbox::new(), writer })
     }
 
     async fn work(&mut self) -> anyhow::Result<Infallible> {
@@ -129,19 +133,25 @@ impl Projector {
         if !self.inbox.is_begun {
             self.begin().await?;
         }
-        let batch = self.inbox.emptied();
+        let batch = self.inbox.batch();
         let Self { sink, inbox, writer, .. } = self;
         if batch.is_empty() {
             inbox.take(sink.next().await.map_err(anyhow::Error::from)?);
             return Ok(());
         }
         let mut writing = pin!(writer.write(&batch));
-        loop {
+        let written = loop {
             tokio::select! {
-                written = &mut writing => return written,
+                written = &mut writing => break written,
                 event = sink.next(), if !inbox.is_full() => inbox.take(event.map_err(anyhow::Error::from)?),
             }
+        };
+        match &written {
+            Ok(()) => inbox.batch_size.grow(),
+            Err(Failure::Tables(Trouble::Database(_))) => inbox.batch_size.shrink(batch.len()),
+            Err(_) => {}
         }
+        written
     }
 
     /// Has the partitions read from where they are in the tables.
@@ -161,6 +171,11 @@ impl Projector {
 }
 
 impl Inbox {
+    fn new() -> Self {
+        let batch_size = BatchSize(ENOUGH_RECORDS);
+        Self { partitions: Vec::new(), is_begun: false, records: Vec::new(), bytes: 0, batch_size }
+    }
+
     fn take(&mut self, event: SinkEvent) {
         match event {
             SinkEvent::Assigned(partitions) => {
@@ -178,15 +193,30 @@ impl Inbox {
         self.records.len() >= ENOUGH_RECORDS || self.bytes >= ENOUGH_BYTES
     }
 
-    fn emptied(&mut self) -> Vec<SinkRecord> {
-        self.bytes = 0;
-        mem::take(&mut self.records)
+    /// Takes out as many records as are written at once.
+    fn batch(&mut self) -> Vec<SinkRecord> {
+        let others = self.records.split_off(self.batch_size.0.min(self.records.len()));
+        self.bytes = others.iter().map(SinkRecord::size).sum();
+        mem::replace(&mut self.records, others)
     }
 
     /// Whatever is not written is read once more.
     fn begin_again(&mut self) {
-        self.emptied();
+        self.records.clear();
+        self.bytes = 0;
         self.is_begun = false;
+    }
+}
+
+impl BatchSize {
+    /// So many were written.
+    fn grow(&mut self) {
+        self.0 = (self.0 + self.0 / 2 + 1).min(ENOUGH_RECORDS);
+    }
+
+    /// So many were not.
+    fn shrink(&mut self, batch: usize) {
+        self.0 = (batch / 2).max(1);
     }
 }
 
@@ -257,13 +287,6 @@ impl Writer {
     }
 }
 
-/// Whether the database refuses what is to be written, and will whenever it is asked (classes 22, 23 and 54: data,
-/// constraints, limits).
-fn is_about_data(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
-}
-
 /// A database that stands still is as good as away: a statement waits for its answer without end.
 async fn in_time<T>(asked: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
     timeout(DATABASE_PATIENCE, asked).await.unwrap_or(Err(Trouble::Database(sqlx::Error::PoolTimedOut)))
@@ -278,5 +301,26 @@ impl From<anyhow::Error> for Failure {
 impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
         Self::Tables(trouble)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_that_was_too_much_is_halved_until_it_is_not_and_grows_again() {
+        let mut size = BatchSize(ENOUGH_RECORDS);
+        for batch in [1000, 500, 250, 3, 1] {
+            size.shrink(batch);
+            assert_eq!(size.0, (batch / 2).max(1));
+        }
+        let grown = (0..100).find(|_| {
+            size.grow();
+            size.0 == ENOUGH_RECORDS
+        });
+        assert!(grown < Some(30), "{grown:?}");
+        size.grow();
+        assert_eq!(size.0, ENOUGH_RECORDS);
     }
 }

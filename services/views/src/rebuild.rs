@@ -21,11 +21,12 @@ use service_kit::{Context, TopicPartition, failure_point};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::db;
 use crate::options::Options;
 use building::Building;
 use copy::Portion;
 use progress::{Progress, say};
-use replay::{PORTION, Replay};
+use replay::{ALL, PORTION, Replay};
 
 /// How long those who write are held back while the log tells what they have written.
 const TAIL_PATIENCE: Duration = Duration::from_secs(5);
@@ -40,7 +41,7 @@ pub async fn run(context: Context<Options>) -> anyhow::Result<()> {
 }
 
 async fn rebuild(context: Context<Options>) -> anyhow::Result<()> {
-    let mut building = Building::begin(&context.options().database_url).await?;
+    let mut building = Building::begin(context.options()).await?;
     let mut replay = Replay::begin(&context).await?;
     let (ends, records) = replay.ends().await;
     let mut progress = Progress::new(context.clock(), records);
@@ -52,7 +53,8 @@ async fn rebuild(context: Context<Options>) -> anyhow::Result<()> {
             break before;
         }
     };
-    say(&format!("{} is served, {} records left out", building.schema, replay.left_out));
+    let left_out = replay.left_out + building.refused;
+    say(&format!("{} is served, {left_out} records left out", building.schema));
     failure_point("rebuild-after-switch");
     building.drop_tables(&before).await.context("the tables of before cannot be dropped")?;
     say(&format!("{before} is dropped"));
@@ -102,7 +104,7 @@ async fn catch_up(building: &mut Building, replay: &mut Replay) -> anyhow::Resul
         return Ok(None);
     };
     switch.positions.retain(|at, _| !made_anew.contains(at));
-    match timeout(TAIL_PATIENCE, replay.read(&switch.positions, usize::MAX)).await {
+    match timeout(TAIL_PATIENCE, replay.read(&switch.positions, ALL)).await {
         Ok(read) => read?,
         Err(_) => {
             switch.cancel().await.context(WHAT)?;
@@ -111,7 +113,16 @@ async fn catch_up(building: &mut Building, replay: &mut Replay) -> anyhow::Resul
         }
     }
     let served = switch.served.clone();
-    let switched = switch.commit(&replay.rows(), replay.positions()).await;
-    switched.context("the database did not say whether the new tables are served; run it again")?;
-    Ok(Some(served))
+    let (records, rows) = replay.rows();
+    match switch.commit(&rows, replay.positions()).await {
+        Err(error) if db::is_about_data(&error) => {
+            building.halve(&records).await.context(WHAT)?;
+            say("the database refuses some of what was written last; once more");
+            Ok(None)
+        }
+        switched => {
+            switched.context("the database did not say whether the new tables are served; run it again")?;
+            Ok(Some(served))
+        }
+    }
 }

@@ -20,16 +20,25 @@ use crate::poll::is_final;
 const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// How much is shown of a value that cannot be decoded.
 const MAX_SHOWN_BYTES: usize = 1024;
-/// How many offsets are read at most for each record that is counted from the end.
+/// How many offsets are read at most for each record that is counted from an end, if there is any.
 const MAX_OFFSETS_PER_RECORD: i64 = 64;
 /// Longest sleep of a reader, which then looks whether its time is over.
 const POLL: Duration = Duration::from_millis(100);
+
+/// Which records of a partition are wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    /// Those from an offset on, or so many at the end.
+    From(i64),
+    /// The last ones before an offset.
+    Before(i64),
+}
 
 impl Shared {
     pub(super) fn page(
         &self,
         at: &Partition,
-        from: i64,
+        place: Place,
         limit: usize,
         deadline: Deadline,
     ) -> Result<Page, BrowseError> {
@@ -39,11 +48,13 @@ impl Shared {
         let first = *beginnings(&self.client, asked, deadline).map_err(unavailable)?.get(at).ok_or_else(none)?;
         let next = *stable_ends(&self.client, asked, deadline).map_err(unavailable)?.get(at).ok_or_else(none)?;
         let reader = self.readers.lend(deadline).map_err(unavailable)?.ok_or(BrowseError::Busy)?;
-        let messages = if from < 0 {
-            let count = usize::try_from(from.unsigned_abs()).unwrap_or(usize::MAX).min(limit);
-            last_messages(&reader, at, first..next, count, deadline)
-        } else {
-            messages(&reader, at, from.max(first)..next, limit, deadline)
+        let messages = match place {
+            Place::From(from @ ..0) => {
+                let count = usize::try_from(from.unsigned_abs()).unwrap_or(usize::MAX).min(limit);
+                last_messages(&reader, at, first..next, count, deadline)
+            }
+            Place::From(from) => messages(&reader, at, from.max(first)..next, limit, deadline),
+            Place::Before(end) => last_messages(&reader, at, first..end.min(next), limit, deadline),
         };
         let messages = messages.map_err(unavailable)?;
         drop(reader);
@@ -135,7 +146,9 @@ fn last_messages(
             }
             true
         })?;
-        if is_full || messages.len() == count || from == part.start || span >= most {
+        // Compaction leaves gaps of any length, in which there is nothing to be read.
+        let is_enough = is_full || messages.len() == count || span >= most && !messages.is_empty();
+        if is_enough || from == part.start {
             return Ok(messages.into());
         }
         span = span.saturating_mul(2);

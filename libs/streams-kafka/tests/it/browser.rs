@@ -137,6 +137,28 @@ fn what_was_aborted_is_passed_over_also_when_counting_from_the_end() {
 }
 
 #[test]
+fn the_records_before_an_offset_are_found_however_long_the_gap_between_is() {
+    let rig = rig();
+    rig.write(first_partition(&rig, 0..3));
+    let before = |end, limit| offsets(&browser(&rig).records_before("amounts", 0, end, limit).unwrap());
+    assert_eq!(before(3, 2), [1, 2]);
+    assert_eq!(before(2, 10), [0, 1]);
+    assert_eq!(before(i64::MAX, 1), [2]);
+    for (end, limit) in [(0, 10), (-1, 10), (i64::MIN, 10), (3, 0)] {
+        assert!(before(end, limit).is_empty(), "{limit} before {end}");
+    }
+    // A gap that is as long as any that compaction leaves.
+    let aborted = first_partition(&rig, 0..500);
+    rig.broker.write_aborted(&rig.settings.topic("amounts"), aborted).unwrap();
+    eventually_blocking("the transaction has its marker", DEADLINE, || {
+        (browser(&rig).topics().unwrap()[0].partitions[0].next == 3 + 501).then_some(())
+    });
+    rig.write(first_partition(&rig, 3..4));
+    assert_eq!(before(504, 1), [2]);
+    assert_eq!(before(505, 2), [2, 504]);
+}
+
+#[test]
 fn large_records_make_a_page_short() {
     let rig = rig();
     let large = RawRecord::new("a", vec![b'x'; 900_000]).to_partition(0);

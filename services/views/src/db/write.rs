@@ -4,6 +4,7 @@ use std::io;
 
 use service_kit::{TopicPartition, failure_claimed, failure_point};
 use sqlx::PgConnection;
+use sqlx::postgres::PgQueryResult;
 
 use super::{Db, Trouble};
 use crate::domain::{CustomerRow, EventRow, MailRow, OrderRow, PaymentRow, Rows, StockRow, ValidationRow};
@@ -75,7 +76,7 @@ pub async fn notify(transaction: &mut PgConnection, schema: &str, change: i64) -
 pub async fn upsert(transaction: &mut PgConnection, rows: &Rows, change: i64) -> sqlx::Result<()> {
     orders(transaction, &rows.orders, change).await?;
     events(transaction, &rows.events).await?;
-    validations(transaction, &rows.validations).await?;
+    validations(transaction, &rows.validations, change).await?;
     payments(transaction, &rows.payments, change).await?;
     mails(transaction, &rows.mails, change).await?;
     customers(transaction, &rows.gone_customers, &rows.customers, change).await?;
@@ -145,13 +146,14 @@ async fn events(transaction: &mut PgConnection, rows: &[EventRow]) -> sqlx::Resu
         .map(drop)
 }
 
-async fn validations(transaction: &mut PgConnection, rows: &[ValidationRow]) -> sqlx::Result<()> {
+async fn validations(transaction: &mut PgConnection, rows: &[ValidationRow], change: i64) -> sqlx::Result<()> {
     const UPSERT: &str = r#"
-        INSERT INTO validations (order_id, check_name, result, reason, checked_at_ms, "offset")
-        SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
+        INSERT INTO validations (order_id, check_name, result, reason, checked_at_ms, "offset", change)
+        SELECT new.*, $7
+        FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[]) AS new
         ON CONFLICT (order_id, check_name) DO UPDATE
         SET result = EXCLUDED.result, reason = EXCLUDED.reason, checked_at_ms = EXCLUDED.checked_at_ms,
-            "offset" = EXCLUDED."offset"
+            "offset" = EXCLUDED."offset", change = EXCLUDED.change
         WHERE validations."offset" < EXCLUDED."offset""#;
 
     if rows.is_empty() {
@@ -164,6 +166,7 @@ async fn validations(transaction: &mut PgConnection, rows: &[ValidationRow]) -> 
         .bind(column(rows, |row| row.reason.as_deref()))
         .bind(column(rows, |row| row.checked_at_ms))
         .bind(column(rows, |row| row.offset))
+        .bind(change)
         .execute(transaction)
         .await
         .map(drop)
@@ -227,7 +230,8 @@ async fn customers(
         WHERE customers.version < EXCLUDED.version";
 
     if !gone.is_empty() {
-        sqlx::query("DELETE FROM customers WHERE id = ANY($1)").bind(gone).execute(&mut *transaction).await?;
+        let delete = sqlx::query("DELETE FROM customers WHERE id = ANY($1)").bind(gone);
+        removed(delete.execute(&mut *transaction).await?, &mut *transaction, change).await?;
     }
     if rows.is_empty() {
         return Ok(());
@@ -256,7 +260,8 @@ async fn stock(transaction: &mut PgConnection, gone: &[String], rows: &[StockRow
         WHERE stock.version < EXCLUDED.version";
 
     if !gone.is_empty() {
-        sqlx::query("DELETE FROM stock WHERE product = ANY($1)").bind(gone).execute(&mut *transaction).await?;
+        let delete = sqlx::query("DELETE FROM stock WHERE product = ANY($1)").bind(gone);
+        removed(delete.execute(&mut *transaction).await?, &mut *transaction, change).await?;
     }
     if rows.is_empty() {
         return Ok(());
@@ -271,6 +276,14 @@ async fn stock(transaction: &mut PgConnection, gone: &[String], rows: &[StockRow
         .execute(transaction)
         .await
         .map(drop)
+}
+
+/// Remembers the change if it has removed something: no row is left to say so.
+async fn removed(deleted: PgQueryResult, transaction: &mut PgConnection, change: i64) -> sqlx::Result<()> {
+    if deleted.rows_affected() > 0 {
+        sqlx::query("UPDATE feed SET removed = $1").bind(change).execute(transaction).await?;
+    }
+    Ok(())
 }
 
 fn column<'a, R, C>(rows: &'a [R], of: impl Fn(&'a R) -> C) -> Vec<C> {

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Serialize;
@@ -60,7 +58,8 @@ struct RecordDocument {
     #[schema(value_type = String, example = "2026-01-01T12:00:00Z")]
     timestamp: Moment,
     key: Option<String>,
-    headers: BTreeMap<String, String>,
+    /// In their order; a name may stand there more than once
+    headers: Vec<HeaderDocument>,
     /// The schema of its value
     schema_id: Option<u32>,
     /// What it says; text, if it cannot be decoded; null, if it is a tombstone
@@ -69,6 +68,15 @@ struct RecordDocument {
     problem: Option<String>,
     /// The length of its value
     bytes: usize,
+}
+
+/// A header of a record.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Header)]
+struct HeaderDocument {
+    #[schema(example = "processed-at")]
+    name: String,
+    value: String,
 }
 
 /// A schema.
@@ -100,6 +108,7 @@ pub async fn list(State(site): State<Site>, parameters: Parameters) -> Answer<To
     params(
         ("topic" = String, Path), ("partition" = i32, Path),
         ("offset" = Option<i64>, Query, description = "Where to begin, 0 unless given; a negative one counts from the end"),
+        ("before" = Option<i64>, Query, description = "Instead of `offset`: the last records before this one"),
         ("limit" = Option<u64>, Query, description = "At most 100, and 20 unless given"),
     ),
     responses(
@@ -113,11 +122,18 @@ pub async fn records(
     Path((topic, partition)): Path<(String, String)>,
     parameters: Parameters,
 ) -> Answer<RecordsDocument> {
-    parameters.no_others(&["offset", "limit"])?;
+    parameters.no_others(&["offset", "before", "limit"])?;
     let partition = partition.parse().map_err(|_| Problem::invalid_parameter("partition", "must be a whole number"))?;
-    let offset = parameters.number("offset", i64::MIN..=i64::MAX)?.unwrap_or(0);
+    let offset = parameters.number("offset", i64::MIN..=i64::MAX)?;
+    let before = parameters.number("before", i64::MIN..=i64::MAX)?;
+    if before.is_some() && offset.is_some() {
+        return Err(Problem::invalid_parameter("before", "cannot be combined with `offset`"));
+    }
     let limit = usize::try_from(parameters.number("limit", 1..=100)?.unwrap_or(20)).unwrap_or(20);
-    let page = looked(&site.browser, move |browser| browser.records(&topic, partition, offset, limit));
+    let page = looked(&site.browser, move |browser| match before {
+        Some(before) => browser.records_before(&topic, partition, before, limit),
+        None => browser.records(&topic, partition, offset.unwrap_or(0), limit),
+    });
     let page = page.await?;
     let records = page.records.into_iter().map(RecordDocument::from).collect();
     Ok(Json(RecordsDocument { first: page.first, next: page.next, records }))
@@ -161,7 +177,7 @@ impl From<PageRecord> for RecordDocument {
             offset: record.offset,
             timestamp: Moment(record.timestamp.as_millis()),
             key: record.key,
-            headers: record.headers.into_iter().collect(),
+            headers: record.headers.into_iter().map(|(name, value)| HeaderDocument { name, value }).collect(),
             schema_id: record.schema_id,
             value: record.value,
             problem: record.problem,

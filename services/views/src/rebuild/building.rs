@@ -5,21 +5,27 @@ use std::str::FromStr;
 use std::task::Poll;
 
 use anyhow::{Context, bail};
-use service_kit::{TopicPartition, failure_point};
+use service_kit::{SinkRecord, TopicPartition, failure_point};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
 use super::copy::{CHANGE, Portion};
 use super::progress::say;
+use super::replay::leave_out;
 use crate::db::{self, Db, Trouble};
 use crate::domain::Rows;
+use crate::log::Reader;
+use crate::options::Options;
 
 /// Tables in the making. There is one connection, which holds the lock that makes this the only rebuild: if it breaks, so does
 /// the rebuild.
 #[derive(Debug)]
 pub struct Building {
     connection: PgConnection,
+    reader: Reader,
     pub schema: String,
+    /// How many records the database refused.
+    pub refused: u64,
 }
 
 /// The transaction that has everybody read and write the new tables. As long as it is open nobody writes.
@@ -40,9 +46,10 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 impl Building {
     /// Makes empty tables, beside those that are served.
-    pub async fn begin(url: &str) -> anyhow::Result<Self> {
+    pub async fn begin(options: &Options) -> anyhow::Result<Self> {
+        let url = &options.database_url;
         let name = format!("views rebuild, process {}", std::process::id());
-        let options = PgConnectOptions::from_str(url)?.application_name(&name).options([
+        let connecting = PgConnectOptions::from_str(url)?.application_name(&name).options([
             // Until the switch nothing is lost with it that cannot be made again.
             ("synchronous_commit", "off"),
             // Whoever waits for a lock on the tables that are served holds up all who come after.
@@ -53,7 +60,7 @@ impl Building {
             ("client_connection_check_interval", "1s"),
             ("maintenance_work_mem", "256MB"),
         ]);
-        let mut connection = PgConnection::connect_with(&options).await.context("the database cannot be reached")?;
+        let mut connection = PgConnection::connect_with(&connecting).await.context("the database cannot be reached")?;
         lock(&mut connection).await?;
         match Db::new(url, 1)?.prepare().await {
             Err(Trouble::Database(error)) => return Err(error).context("the tables cannot be prepared"),
@@ -66,11 +73,47 @@ impl Building {
         transaction.commit().await?;
         sqlx::query("SELECT set_config('search_path', $1, false)").bind(&schema).execute(&mut connection).await?;
         say(&format!("building {schema}"));
-        Ok(Self { connection, schema })
+        Ok(Self { connection, reader: Reader::new(options), schema, refused: 0 })
     }
 
-    /// Adds to the tables.
+    /// Adds to the tables. If the database refuses a record, that one is left out.
     pub async fn write(&mut self, portion: &Portion) -> sqlx::Result<()> {
+        match self.copy(portion).await {
+            Err(error) if db::is_about_data(&error) => self.halve(&portion.records).await?,
+            copied => copied?,
+        }
+        failure_point("rebuild-after-copy");
+        Ok(())
+    }
+
+    /// Writes what can be written of these records: by halves, until what is refused is one record.
+    pub async fn halve(&mut self, records: &[SinkRecord]) -> sqlx::Result<()> {
+        let mut parts = vec![records];
+        while let Some(part) = parts.pop() {
+            // What cannot be read was left out before.
+            let events = part.iter().filter_map(|record| self.reader.event(record).ok());
+            match (self.upsert(&Rows::of(events)).await, part) {
+                (Err(error), [record]) if db::is_about_data(&error) => {
+                    leave_out(record, &error);
+                    self.refused += 1;
+                }
+                (Err(error), _) if db::is_about_data(&error) => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                }
+                (written, _) => written?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn upsert(&mut self, rows: &Rows) -> sqlx::Result<()> {
+        let mut transaction = self.connection.begin().await?;
+        db::upsert(&mut transaction, rows, CHANGE).await?;
+        transaction.commit().await
+    }
+
+    async fn copy(&mut self, portion: &Portion) -> sqlx::Result<()> {
         let mut transaction = self.connection.begin().await?;
         // These first, since they may remove what is added anew.
         db::upsert(&mut transaction, &portion.upserts, CHANGE).await?;
@@ -79,9 +122,7 @@ impl Building {
             stream.send(&*copy.bytes).await?;
             stream.finish().await?;
         }
-        transaction.commit().await?;
-        failure_point("rebuild-after-copy");
-        Ok(())
+        transaction.commit().await
     }
 
     /// Makes the indexes, and has the tables counted for those who plan queries.

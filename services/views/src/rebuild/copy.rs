@@ -1,3 +1,5 @@
+use service_kit::SinkRecord;
+
 use super::seen::Seen;
 use crate::domain::{EventRow, MailRow, OrderRow, PaymentRow, Rows, ValidationRow};
 
@@ -8,6 +10,8 @@ pub struct Portion {
     pub copies: Vec<Copy>,
     /// Rows of which they may have one.
     pub upserts: Rows,
+    /// What makes all of these rows.
+    pub records: Vec<SinkRecord>,
 }
 
 /// Rows of one table in the binary format of COPY, which needs no escapes: each field is its length and its bytes.
@@ -32,7 +36,7 @@ pub const CHANGE: i64 = 0;
 
 impl Portion {
     /// Every event is read once, so that its row is new; other rows are if their keys are. Customers and products are few.
-    pub fn of(mut rows: Rows, seen: &mut Seen) -> Self {
+    pub fn of(records: Vec<SinkRecord>, mut rows: Rows, seen: &mut Seen) -> Self {
         let orders = split(&mut rows.orders, |row| seen.is_new(("order", &row.id)));
         let validations = split(&mut rows.validations, |row| seen.is_new(("check", &row.order_id, &row.check_name)));
         let payments = split(&mut rows.payments, |row| seen.is_new(("payment", &row.id)));
@@ -45,7 +49,7 @@ impl Portion {
             Copy::of(PAYMENTS, &payments, payment),
             Copy::of(MAILS, &mails, mail),
         ];
-        Self { copies: copies.into_iter().flatten().collect(), upserts: rows }
+        Self { copies: copies.into_iter().flatten().collect(), upserts: rows, records }
     }
 }
 

@@ -1,3 +1,5 @@
+use std::io::{self, Write};
+
 use service_kit::Clock;
 use streams::Timestamp;
 
@@ -39,7 +41,8 @@ impl Progress {
 
 /// To whoever started it.
 pub fn say(line: &str) {
-    println!("{line}");
+    // Whoever started it may have stopped listening.
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 fn line(done: u64, total: u64, elapsed_ms: i64) -> String {

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 use anyhow::Context as _;
 use service_kit::{Context, Sink, SinkEvent, SinkRecord, TopicPartition};
@@ -18,15 +19,26 @@ pub struct Replay {
     partitions: BTreeSet<TopicPartition>,
     /// Behind what was read last. Of a partition that holds nothing there is none.
     positions: BTreeMap<TopicPartition, i64>,
+    /// What was read and not taken yet, and the rows that it makes.
+    records: Vec<SinkRecord>,
+    bytes: usize,
     fold: Fold,
-    folded: usize,
     seen: Seen,
     pub read: u64,
     pub left_out: u64,
 }
 
-/// Records that are written in one transaction.
-pub const PORTION: usize = 50_000;
+/// How much is read at most before it is taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    records: usize,
+    bytes: usize,
+}
+
+/// What is written in one transaction.
+pub const PORTION: Limit = Limit { records: 50_000, bytes: 32 * 1024 * 1024 };
+/// Whatever there is.
+pub const ALL: Limit = Limit { records: usize::MAX, bytes: usize::MAX };
 /// Before a broker that does not answer is asked again.
 const RETRY_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -40,8 +52,9 @@ impl Replay {
             reader: Reader::new(context.options()),
             partitions,
             positions: BTreeMap::new(),
+            records: Vec::new(),
+            bytes: 0,
             fold: Fold::default(),
-            folded: 0,
             seen: Seen::new(),
             read: 0,
             left_out: 0,
@@ -73,14 +86,14 @@ impl Replay {
         }
     }
 
-    /// Reads on, until it is behind all of these positions, or so many records were read that were not taken yet. Cancel safe.
+    /// Reads on, until it is behind all of these positions, or so much was read that was not taken yet. Cancel safe.
     ///
     /// # Errors
     /// The log cannot be read any more.
-    pub async fn read(&mut self, ends: &BTreeMap<TopicPartition, i64>, at_most: usize) -> anyhow::Result<()> {
-        while self.folded < at_most && !self.is_behind(ends) {
+    pub async fn read(&mut self, ends: &BTreeMap<TopicPartition, i64>, at_most: Limit) -> anyhow::Result<()> {
+        while self.records.len() < at_most.records && self.bytes < at_most.bytes && !self.is_behind(ends) {
             if let SinkEvent::Records(records) = self.sink.next().await.context("the log cannot be read")? {
-                records.into_iter().for_each(|record| self.take(&record));
+                records.into_iter().for_each(|record| self.take(record));
             }
         }
         Ok(())
@@ -119,30 +132,36 @@ impl Replay {
 
     /// What was read and not taken yet, for tables that hold nothing but what was taken before.
     pub fn portion(&mut self) -> Portion {
-        let rows = self.rows();
-        Portion::of(rows, &mut self.seen)
+        let (records, rows) = self.rows();
+        Portion::of(records, rows, &mut self.seen)
     }
 
-    /// What was read and not taken yet.
-    pub fn rows(&mut self) -> Rows {
-        self.folded = 0;
-        std::mem::take(&mut self.fold).rows()
+    /// What was read and not taken yet, and the rows that it makes.
+    pub fn rows(&mut self) -> (Vec<SinkRecord>, Rows) {
+        self.bytes = 0;
+        (std::mem::take(&mut self.records), std::mem::take(&mut self.fold).rows())
     }
 
-    fn take(&mut self, record: &SinkRecord) {
-        match self.reader.event(record) {
+    fn take(&mut self, record: SinkRecord) {
+        match self.reader.event(&record) {
             Ok((place, event)) => self.fold.add(&place, event),
             Err(cause) => {
-                let (at, offset) = (record.source(), record.offset());
-                tracing::warn!(topic = &*at.topic, partition = at.partition, offset, %cause, "a record is left out");
+                leave_out(&record, &cause);
                 self.left_out += 1;
             }
         }
-        self.folded += 1;
         self.read += 1;
         match self.positions.get_mut(record.source()) {
             Some(next) => *next = record.offset() + 1,
             None => drop(self.positions.insert(record.source().clone(), record.offset() + 1)),
         }
+        self.bytes += record.size();
+        self.records.push(record);
     }
+}
+
+/// Says that a record is in no table.
+pub fn leave_out(record: &SinkRecord, cause: &dyn Display) {
+    let (at, offset) = (record.source(), record.offset());
+    tracing::warn!(topic = &*at.topic, partition = at.partition, offset, %cause, "a record is left out");
 }

@@ -29,11 +29,14 @@ async fn topics_and_their_records_are_shown() -> anyhow::Result<()> {
         let last = read(&views.service, &format!("{path}?offset=-1")).await?;
         assert_eq!(last["records"].as_array().map(Vec::len), Some(1));
         assert_eq!(last["records"][0], page["records"][here.len() - 1]);
+        let before = read(&views.service, &format!("{path}?before={}&limit=2", here.len() - 1)).await?;
+        assert_eq!(all(&before["records"], "key"), keys[here.len() - 3..here.len() - 1]);
         let record = &last["records"][0];
         assert_eq!((&record["value"]["state"], &record["value"]["priceMinor"]), (&json!("CREATED"), &json!(500)));
         let schema = read(&views.service, &format!("/v1/schemas/{}", record["schemaId"])).await?;
         assert_eq!(schema["schema"]["name"], "Order");
     }
+    refused(&views.service, "/v1/topics/orders/0?before=1&offset=1", 400).await?;
     refused(&views.service, "/v1/topics/nothing/0", 404).await?;
     refused(&views.service, "/v1/topics/orders/4", 404).await?;
     refused(&views.service, "/v1/topics/__consumer_offsets/0", 404).await?;
@@ -47,7 +50,10 @@ async fn records_that_cannot_be_decoded_are_shown_all_the_same() -> anyhow::Resu
     let good =
         RawRecord::of(&ORDERS, &views.schemas, &order("good", OrderState::Created, 1, LONG_AGO))?.to_partition(0);
     let bad = RawRecord::unreadable(&good);
-    let records = bad.iter().map(|(record, _)| record.clone()).chain([good.clone().header("note", "kept")]);
+    let records = bad
+        .iter()
+        .map(|(record, _)| record.clone())
+        .chain([good.clone().header("note", "kept").header("note", "twice")]);
     let written = views.service.write(ORDERS.name(), records.collect())?;
     let page = read(&views.service, "/v1/topics/orders/0").await?;
     let shown = page["records"].as_array().unwrap();
@@ -59,7 +65,8 @@ async fn records_that_cannot_be_decoded_are_shown_all_the_same() -> anyhow::Resu
     assert!(shown[0]["problem"].is_string() && shown[1]["problem"].is_string() && shown[2]["problem"].is_string());
     assert_eq!(shown[3]["key"], Value::Null);
     assert_eq!((&shown[4]["value"], &shown[4]["problem"]), (&Value::Null, &Value::Null), "a tombstone");
-    assert_eq!((&shown[5]["value"]["id"], &shown[5]["headers"]["note"]), (&json!("good"), &json!("kept")));
+    let headers = json!([{"name": "note", "value": "kept"}, {"name": "note", "value": "twice"}]);
+    assert_eq!((&shown[5]["value"]["id"], &shown[5]["headers"]), (&json!("good"), &headers));
     Ok(())
 }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use local::Stack;
 use serde_json::{Value, json};
-use shared_schemas::{CUSTOMERS, MAILS_SENT, MailKind, MailSent, ORDERS, Order, OrderState, PAYMENTS};
-use shared_schemas::{StockLevel, WAREHOUSE_INVENTORY};
+use shared_schemas::{CUSTOMERS, CheckResult, MAILS_SENT, MailKind, MailSent, ORDERS, Order, OrderState, PAYMENTS};
+use shared_schemas::{StockLevel, WAREHOUSE_INVENTORY, order_validations};
+use test_kit::RawRecord;
 use tokio::task::JoinSet;
 
 use crate::client::{Page, all, read};
 use crate::harness::Views;
-use crate::story::{LONG_AGO, Story, customer, order, payment};
+use crate::story::{LONG_AGO, Story, customer, order, payment, verdict};
 
 /// So many orders with ids that begin like this.
 fn orders(name: &str, count: i32) -> Vec<Order> {
@@ -60,6 +61,44 @@ async fn a_page_is_greeted_and_told_each_row_that_changes() -> anyhow::Result<()
     assert_eq!(changes.last().unwrap().data["mails"][0]["kind"], "REJECTION");
     let positions: Vec<_> = changes.iter().map(|change| change.id.clone()).collect();
     assert!(positions.iter().all(Option::is_some), "{positions:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_page_hears_of_a_verdict_that_comes_when_its_order_is_decided() -> anyhow::Result<()> {
+    let views = Views::new()?.started()?;
+    let decided = order("decided", OrderState::Failed, 2, LONG_AGO);
+    views.say(&ORDERS, std::slice::from_ref(&decided))?;
+    views.await_applied().await?;
+    let (mut page, _) = Page::greeted(&views.service).await?;
+    views.say(&order_validations("inventory"), &[verdict("inventory", &decided, CheckResult::Pass)])?;
+    page.changes_until(shows("decided")).await?;
+    assert_eq!(all(&read(&views.service, "/v1/orders/decided").await?["validations"], "check"), ["inventory"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_page_reads_everything_anew_when_a_customer_or_a_product_is_gone() -> anyhow::Result<()> {
+    let views = Views::new()?.started()?;
+    let level = StockLevel { product: "A".to_string(), on_hand: 5, reserved: 2, version: 1, updated_at: LONG_AGO };
+    views.say(&CUSTOMERS, &[customer(7, 1), customer(8, 1)])?;
+    views.say(&WAREHOUSE_INVENTORY, &[level])?;
+    views.await_applied().await?;
+    let (mut page, mut position) = Page::greeted(&views.service).await?;
+    for (topic, key) in [(CUSTOMERS.name(), "7"), (WAREHOUSE_INVENTORY.name(), "A")] {
+        let gone = RawRecord { value: None, ..RawRecord::new(key, "") };
+        views.service.write(topic, vec![gone.clone()])?;
+        assert_eq!(page.next_but_status().await?.event, "reset", "{key}");
+        let late = Page::opened(&views.service, Some(&position)).await?.next_but_status().await?;
+        assert_eq!(late.event, "reset", "{key}: who was away hears of it, too");
+        position = late.id.unwrap();
+        // What is not there cannot go.
+        views.service.write(topic, vec![gone])?;
+        views.await_applied().await?;
+    }
+    views.say(&CUSTOMERS, &[customer(8, 2)])?;
+    page.changes_until(|data| data["customers"][0]["id"] == 8).await?;
+    Page::opened(&views.service, Some(&position)).await?.changes_until(|data| data["customers"][0]["id"] == 8).await?;
     Ok(())
 }
 

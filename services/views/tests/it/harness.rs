@@ -93,7 +93,7 @@ impl Views {
         const SELECTS: [(&str, &str); 7] = [
             ("orders", "SELECT to_jsonb(it) - 'change' FROM orders AS it"),
             ("events", "SELECT to_jsonb(it) FROM events AS it"),
-            ("validations", "SELECT to_jsonb(it) FROM validations AS it"),
+            ("validations", "SELECT to_jsonb(it) - 'change' FROM validations AS it"),
             ("payments", "SELECT to_jsonb(it) - 'change' FROM payments AS it"),
             ("customers", "SELECT to_jsonb(it) - 'change' FROM customers AS it"),
             ("stock", "SELECT to_jsonb(it) - 'change' FROM stock AS it"),

@@ -1,10 +1,11 @@
 //! The database goes away and comes back.
 
 use local::Stack;
+use shared_schemas::{ORDERS, OrderState};
 use sqlx::Connection;
 
 use crate::harness::Views;
-use crate::story::Story;
+use crate::story::{LONG_AGO, Story, order};
 
 #[tokio::test]
 async fn postgresql_is_killed_and_comes_back_while_events_arrive() -> anyhow::Result<()> {
@@ -48,4 +49,28 @@ async fn a_database_that_does_not_answer_is_given_up_and_asked_again() -> anyhow
     holding.commit().await?;
     views.service.wait_ready()?;
     views.assert_equal_to_the_log().await
+}
+
+#[tokio::test]
+async fn a_database_that_takes_too_long_for_many_rows_is_given_fewer() -> anyhow::Result<()> {
+    // As if each row took its time: whatever has more than a hundred is not done in time.
+    const SLOW: &str = "
+        CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF (SELECT count(*) FROM new_rows) > 100 THEN
+                RAISE EXCEPTION 'canceling statement due to statement timeout' USING ERRCODE = 'query_canceled';
+            END IF;
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER slow AFTER INSERT ON events REFERENCING NEW TABLE AS new_rows
+            FOR EACH STATEMENT EXECUTE FUNCTION public.slow()";
+    let views = Views::new()?.started()?;
+    sqlx::raw_sql(SLOW).execute(&mut views.connection().await?).await?;
+    views.service.stop()?;
+    let orders: Vec<_> =
+        (0..250).map(|number| order(&format!("o-{number}"), OrderState::Created, 1, LONG_AGO)).collect();
+    views.say(&ORDERS, &orders)?;
+    views.service.start()?;
+    views.assert_equal_to_the_log().await?;
+    assert!(views.service.dead_letters()?.is_empty());
+    Ok(())
 }

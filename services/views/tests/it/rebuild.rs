@@ -126,13 +126,8 @@ async fn a_second_one_is_told_who_is_at_work_and_the_first_waits_for_whoever_wri
     let mut writing = connection.begin().await?;
     sqlx::query("SELECT FROM public.serving FOR SHARE").execute(&mut *writing).await?;
     let first = rebuild(&views, &[]);
-    eventually("the first one would switch", DEADLINE, async || {
-        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'views rebuild%'
-            AND datname = current_database() AND wait_event_type = 'Lock'";
-        let count: i64 = sqlx::query_scalar(waiting).fetch_one(&mut views.connection().await.ok()?).await.ok()?;
-        (count == 1).then_some(())
-    })
-    .await;
+    eventually("the first one would switch", DEADLINE, async || waits_to_switch(&views).await.filter(|waits| *waits))
+        .await;
 
     let second = rebuild(&views, &[]).await?;
     assert_eq!(second.status.code(), Some(1));
@@ -207,6 +202,60 @@ async fn strange_rows_are_copied_as_they_would_be_written_and_what_cannot_be_rea
     assert!(words(&done).contains("1 records left out"), "{}", words(&done));
     assert_eq!(views.tables().await?, before);
     Ok(())
+}
+
+#[tokio::test]
+async fn records_that_the_database_refuses_are_found_and_left_out_also_in_the_last_moment() -> anyhow::Result<()> {
+    // Whatever tables are made have it, those of the rebuild, too.
+    const CURSE: &str = "
+        CREATE FUNCTION public.curse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NOT EXISTS (SELECT FROM pg_constraint WHERE conname = 'curse' AND conrelid = to_regclass('orders')) THEN
+                ALTER TABLE IF EXISTS orders ADD CONSTRAINT curse CHECK (product <> 'CURSED');
+            END IF;
+        END $$;
+        CREATE EVENT TRIGGER curse ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.curse();
+        ALTER TABLE orders ADD CONSTRAINT curse CHECK (product <> 'CURSED')";
+    let views = Views::new()?.started()?;
+    let mut connection = views.connection().await?;
+    sqlx::raw_sql(CURSE).execute(&mut connection).await?;
+    let mut told: Vec<_> =
+        (0..300).map(|number| order(&format!("o-{number}"), OrderState::Created, 1, LONG_AGO)).collect();
+    for number in [17, 18, 250] {
+        told[number].product = "CURSED".to_string();
+    }
+    views.say(&ORDERS, &told)?;
+    views.await_applied().await?;
+    views.service.stop()?;
+    let before = views.tables().await?;
+
+    let mut writing = connection.begin().await?;
+    sqlx::query("SELECT FROM public.serving FOR SHARE").execute(&mut *writing).await?;
+    let rebuilding = rebuild(&views, &[]);
+    eventually("it would switch", DEADLINE, async || waits_to_switch(&views).await.filter(|waits| *waits)).await;
+    // One more, which those who write have passed while the rebuild waits for them.
+    let last = Order { product: "CURSED".to_string(), ..order("last", OrderState::Created, 1, LONG_AGO) };
+    let last = views.say(&ORDERS, &[last])?.swap_remove(0);
+    let passed = "UPDATE positions SET next_offset = $3 WHERE topic = $1 AND partition = $2";
+    let passed = sqlx::query(passed).bind(ORDERS.name()).bind(last.partition).bind(last.offset + 1);
+    passed.execute(&mut *writing).await?;
+    writing.commit().await?;
+
+    let done = rebuilding.await?;
+    assert_done(&done);
+    assert!(words(&done).contains("view_2 is served, 4 records left out"), "{}", words(&done));
+    assert_eq!(views.tables().await?, before);
+    views.service.start()?;
+    views.say(&ORDERS, &[order("after", OrderState::Created, 1, LONG_AGO)])?;
+    views.await_applied().await?;
+    assert_eq!(views.tables().await?["orders"].len(), before["orders"].len() + 1);
+    Ok(())
+}
+
+/// Whether a rebuild waits for those who write.
+async fn waits_to_switch(views: &Views) -> Option<bool> {
+    let waiting = "SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name LIKE 'views rebuild%'
+        AND datname = current_database() AND wait_event_type = 'Lock'";
+    sqlx::query_scalar(waiting).fetch_one(&mut views.connection().await.ok()?).await.ok()
 }
 
 /// Runs it to its end.

@@ -42,7 +42,8 @@ pub enum Since {
     /// It was not asked for, or there is nothing.
     Nothing,
     Changed(Changed),
-    /// The position is of other tables, or so much has changed that whoever wants to know reads anew.
+    /// The position is of other tables, or so much has changed that whoever wants to know reads anew, or a row was removed,
+    /// which happens so seldom that nobody is told which.
     Lost,
 }
 
@@ -62,13 +63,13 @@ impl Question for News<'_> {
     type Answer = NewsAnswer;
 
     async fn asked(&self, view: &mut PgConnection) -> sqlx::Result<Self::Answer> {
-        const POSITION: &str = "SELECT current_schema()::text, change FROM feed";
+        const POSITION: &str = "SELECT current_schema()::text, change, removed FROM feed";
         const VERSIONS: &str = "SELECT id, version FROM orders WHERE id = ANY($1)";
 
-        let (generation, change) = sqlx::query_as(POSITION).fetch_one(&mut *view).await?;
+        let (generation, change, removed) = sqlx::query_as(POSITION).fetch_one(&mut *view).await?;
         let position = Position { generation, change };
         let since = match self.since {
-            Some(since) if !since.is_before(&position) => Since::Lost,
+            Some(since) if !since.is_before(&position) || since.change < removed => Since::Lost,
             Some(since) if since.change < position.change => changed_since(since.change, view).await?,
             _ => Since::Nothing,
         };
@@ -82,10 +83,11 @@ impl Question for News<'_> {
 }
 
 async fn changed_since(change: i64, view: &mut PgConnection) -> sqlx::Result<Since> {
-    // One more than fit, of each kind. A payment changes its order.
+    // One more than fit, of each kind. A payment or a verdict changes its order.
     const ORDERS: &str = select_orders!(
         "WHERE o.id IN (SELECT id FROM orders WHERE change > $1
-                        UNION SELECT order_id FROM payments WHERE change > $1 LIMIT 1001)
+                        UNION SELECT order_id FROM payments WHERE change > $1
+                        UNION SELECT order_id FROM validations WHERE change > $1 LIMIT 1001)
          ORDER BY o.created_at_ms, o.id"
     );
     const CUSTOMERS: &str = "

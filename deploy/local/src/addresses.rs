@@ -113,6 +113,9 @@ impl Addresses {
                 "POSTGRES_URL" => addresses.postgres_url = value.to_string(),
                 "MAILBOX_URL" => addresses.mailbox_url = value.to_string(),
                 "SMTP_URL" => addresses.smtp_url = value.to_string(),
+                "PROMETHEUS_URL" => addresses.prometheus_url = value.to_string(),
+                "JAEGER_URL" => addresses.jaeger_url = value.to_string(),
+                "OTEL_EXPORTER_OTLP_ENDPOINT" => addresses.otlp_url = value.to_string(),
                 _ => addresses.services.extend(instances(name, value)),
             }
         }
@@ -120,7 +123,8 @@ impl Addresses {
     }
 
     /// As environment variables: `KAFKA_BOOTSTRAP`, `SCHEMA_REGISTRY_URL`, `POSTGRES_URL`, `MAILBOX_URL`, `SMTP_URL`,
-    /// `PROMETHEUS_URL`, `JAEGER_URL`, `OTEL_EXPORTER_OTLP_ENDPOINT` (which OpenTelemetry knows), and for each service with an HTTP interface `<SERVICE>_URL` (its first instance) and `<SERVICE>_URLS` (all instances, separated by commas).
+    /// `PROMETHEUS_URL`, `JAEGER_URL`, `OTEL_EXPORTER_OTLP_ENDPOINT` (which OpenTelemetry knows), and for each service with an
+    /// HTTP interface `<SERVICE>_URL` (its first instance) and `<SERVICE>_URLS` (all instances, separated by commas).
     pub fn environment(&self) -> Vec<(String, String)> {
         let mut variables = vec![
             ("KAFKA_BOOTSTRAP".to_string(), self.kafka_bootstrap.clone()),

@@ -43,8 +43,8 @@
 //! 5. **Supervision.** Whatever runs is watched: a task or stream thread that ends by itself is logged and ends the process
 //!    with exit code 1, for an orchestrator to start it again. There is no half-dead process.
 //! 6. **Instances** of a service share its partitions. A [`View`] reads of all of them: what another instance serves is asked
-//!    from its admin port, whose address the broker tells. `POST /leave` there gives the partitions away for good, before
-//!    an instance is stopped that is not to come back.
+//!    from its admin port, whose address the broker tells. `POST /leave` there, or the command `leave`, gives the partitions
+//!    away for good, before an instance is stopped that is not to come back.
 //! 7. **Drain**, on SIGTERM or SIGINT, within one deadline: readiness goes off, no more connections are accepted, requests
 //!    in flight are answered (they still see their commits), those that wait too long are told to come again; then the
 //!    streams commit and end; then the admin port. The exit code is 0. A second signal ends the process at once.
@@ -72,12 +72,12 @@
 //! (`--otlp-endpoint`): each request, each record that is journaled, processed or taken out of Kafka.
 
 mod admin;
+mod commands;
 mod context;
 mod describe;
 mod engine;
 mod failure_point;
 mod gateway;
-mod health;
 pub mod http;
 mod job;
 mod logging;

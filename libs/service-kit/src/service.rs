@@ -15,7 +15,7 @@ use crate::engine::Plan;
 use crate::job::{Job, JobBuilder};
 use crate::process::Process;
 use crate::signals::Signals;
-use crate::{Context, KitOptions, health, logging};
+use crate::{Context, KitOptions, commands, logging};
 
 /// Threads that run what is not the stream thread: handlers wait more than they compute.
 const WORKER_THREADS: usize = 2;
@@ -60,6 +60,9 @@ enum Command {
     },
     /// Asks the running service at --admin-listen whether it is ready; the exit code is 0 if it is, else 1, with a sentence
     Health,
+    /// Has the running service at --admin-listen give its partitions to the other instances for good, and waits until that is
+    /// done; to be asked before it is stopped and none comes in its place
+    Leave,
 }
 
 impl<O: Args + Send + Sync + 'static> Service<O> {
@@ -175,7 +178,8 @@ impl<O: Args + Send + Sync + 'static> Service<O> {
                 print!("{}", plan.graph.as_ref().map(|graph| graph.drawing()).unwrap_or_default());
                 Ok(())
             }
-            Some(Command::Health) => health::check(kit.admin_listen),
+            Some(Command::Health) => commands::health(kit.admin_listen),
+            Some(Command::Leave) => commands::leave(kit.admin_listen),
             None => match logging::install(&kit.log, kit.log_format) {
                 Ok(()) => return self.serve(options, kit, &plan),
                 Err(error) => Err(error),

@@ -1,8 +1,5 @@
-//! What the health check of a container asks: `<service> health`, the service's own binary, so that an image needs no shell
-//! and no HTTP client.
-//!
-//! It asks `/readyz`, not `/livez`: whoever starts things one after the other waits for what can serve, and nobody restarts a
-//! container for being unhealthy unless told to. An orchestrator that does restart asks `/livez` itself.
+//! What is asked of a running service by another process of its own binary, so that an image needs no shell and no HTTP client:
+//! `<service> health` and `<service> leave`.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -13,29 +10,46 @@ use anyhow::{Context, bail};
 /// How long the service may take to accept, and between two pieces of its answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// More than what `/readyz` has to say.
+/// How long it may take to hand its partitions over.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// More than what the service has to say.
 const LONGEST_ANSWER: u64 = 64 * 1024;
 
+/// What the health check of a container asks.
+///
+/// It asks `/readyz`, not `/livez`: whoever starts things one after the other waits for what can serve, and nobody restarts a
+/// container for being unhealthy unless told to. An orchestrator that does restart asks `/livez` itself.
+///
 /// # Errors
 /// The service that serves its admin port there is not ready, with what it waits for, or does not answer.
-pub(crate) fn check(admin_listen: SocketAddr) -> anyhow::Result<()> {
-    ready(reachable(admin_listen), PATIENCE)
+pub(crate) fn health(admin_listen: SocketAddr) -> anyhow::Result<()> {
+    ask(reachable(admin_listen), "GET", "/readyz", PATIENCE)
 }
 
-fn ready(admin: SocketAddr, patience: Duration) -> anyhow::Result<()> {
-    let answer = ask(admin, patience).with_context(|| format!("http://{admin}/readyz does not answer"))?;
+/// Has the service give its partitions to the other instances for good, and returns when that is done.
+///
+/// # Errors
+/// It has no streams, has ended, or does not answer.
+pub(crate) fn leave(admin_listen: SocketAddr) -> anyhow::Result<()> {
+    ask(reachable(admin_listen), "POST", "/leave", LEAVE_PATIENCE)
+}
+
+fn ask(admin: SocketAddr, method: &str, path: &str, patience: Duration) -> anyhow::Result<()> {
+    let answer =
+        answer(admin, method, path, patience).with_context(|| format!("http://{admin}{path} does not answer"))?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     match head.split(' ').nth(1) {
         Some("200") => Ok(()),
-        status => bail!("http://{admin}/readyz answers {}: {}", status.unwrap_or("nothing"), body.trim()),
+        status => bail!("http://{admin}{path} answers {}: {}", status.unwrap_or("nothing"), body.trim()),
     }
 }
 
-fn ask(admin: SocketAddr, patience: Duration) -> io::Result<String> {
-    let mut connection = TcpStream::connect_timeout(&admin, patience)?;
+fn answer(admin: SocketAddr, method: &str, path: &str, patience: Duration) -> io::Result<String> {
+    let mut connection = TcpStream::connect_timeout(&admin, PATIENCE)?;
     connection.set_read_timeout(Some(patience))?;
     connection.set_write_timeout(Some(patience))?;
-    write!(connection, "GET /readyz HTTP/1.0\r\nHost: {admin}\r\n\r\n")?;
+    write!(connection, "{method} {path} HTTP/1.0\r\nHost: {admin}\r\nContent-Length: 0\r\n\r\n")?;
     let mut answer = Vec::new();
     connection.take(LONGEST_ANSWER).read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
@@ -71,7 +85,7 @@ mod tests {
             }
             io::Result::Ok(())
         });
-        let said = ready(admin, Duration::from_millis(50));
+        let said = ask(admin, "GET", "/readyz", Duration::from_millis(50));
         service.join().expect("the service has answered")?;
         said
     }
@@ -95,7 +109,7 @@ mod tests {
         let empty = said_of(Some("")).unwrap_err();
         assert!(format!("{empty:#}").contains("answers nothing"), "{empty:#}");
         let nobody = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let gone = ready(nobody, PATIENCE).unwrap_err();
+        let gone = ask(nobody, "GET", "/readyz", PATIENCE).unwrap_err();
         assert!(format!("{gone:#}").contains("does not answer: "), "{gone:#}");
         Ok(())
     }

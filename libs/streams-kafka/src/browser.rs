@@ -198,7 +198,8 @@ impl Browser {
         self.read(topic, partition, Place::From(from), limit)
     }
 
-    /// The last records of a partition before an offset, at most `limit`, however far back they are.
+    /// The last records of a partition before an offset, at most `limit`: at least one, however far back it is, if there is
+    /// any.
     ///
     /// # Errors
     /// Those of [`Self::records`].

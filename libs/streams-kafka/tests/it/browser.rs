@@ -155,7 +155,7 @@ fn the_records_before_an_offset_are_found_however_long_the_gap_between_is() {
     });
     rig.write(first_partition(&rig, 3..4));
     assert_eq!(before(504, 1), [2]);
-    assert_eq!(before(505, 2), [2, 504]);
+    assert_eq!(before(505, 2), [504], "a page may be short, but is not empty");
 }
 
 #[test]

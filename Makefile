@@ -10,10 +10,10 @@ DENY_VERSION := 0.20.2
 export MILLRACE_BUILT := yes
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup build demo down test test-compose check load fmt clean
+.PHONY: help prerequisites setup build demo down test test-compose test-observability check load fmt clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: build ## Install what the stack needs (Java and Maven if missing, Kafka, the schema registry, PostgreSQL), and a browser for tests
 	@exec $(LOCAL) setup
@@ -21,8 +21,8 @@ setup: build ## Install what the stack needs (Java and Maven if missing, Kafka, 
 build: prerequisites ## Build all programs
 	cargo build --workspace --bins
 
-demo: build ## Run everything on this machine until Ctrl-C; WITHOUT=order-details leaves that part to you
-	@exec $(LOCAL) up $(WITHOUT:%=--without %)
+demo: build ## Run everything on this machine until Ctrl-C; WITHOUT=order-details leaves that part to you, OBSERVE=1 looks at it
+	@exec $(LOCAL) up $(WITHOUT:%=--without %) $(if $(OBSERVE),--observe)
 
 down: ## End a running demo
 	@if [ -x $(LOCAL) ]; then exec $(LOCAL) down; else echo "no demo was ever started from here"; fi
@@ -35,9 +35,13 @@ test-compose: prerequisites ## Build all images and test the ecosystem in contai
 	cargo build --workspace --bin test-compose
 	@exec sh deploy/with-docker.sh $(TARGET)/debug/test-compose
 
+test-observability: build ## Prove metrics, alerts, dashboards and traces with Prometheus and a trace store (10 minutes)
+	cargo test --package e2e --test observability -- --test-threads 1
+
 check: $(DENY) prerequisites ## Check format, lints, documentation, house rules, schemas and dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --package e2e --test observability -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items
 	cargo test --quiet --workspace --test house_rules --test contract
 	$(DENY) --offline --locked --log-level error check licenses bans sources

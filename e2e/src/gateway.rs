@@ -50,6 +50,14 @@ impl Gateway {
         answer(self.http.post(self.url.clone() + path).json(body)).await
     }
 
+    /// The same in a trace of the client's.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn post_traced(&self, path: &str, body: &Value, traceparent: &str) -> anyhow::Result<Answer> {
+        answer(self.http.post(self.url.clone() + path).header("traceparent", traceparent).json(body)).await
+    }
+
     /// `PUT` to a path, if the precondition holds: a header such as `("If-Match", "\"1\"")`.
     ///
     /// # Errors

@@ -137,6 +137,7 @@ impl<'c> Journeys<'c> {
         self.0.entry(order_id).or_default().push(json!({
             "topic": topic.name(), "partition": event.record.partition, "offset": event.record.offset, "what": what,
             "happenedAt": moment(happened_at), "processedAt": processed_at.map(moment),
+            "traceparent": event.header("traceparent").ok(),
         }));
     }
 }

@@ -52,6 +52,17 @@ impl Ground {
         checks: Checks,
         instances: Instances,
     ) -> anyhow::Result<Self> {
+        Self::prepare_with(interrupt, transactions, checks, instances, &[])
+    }
+
+    /// The same with these environment variables for each service.
+    pub(crate) fn prepare_with(
+        interrupt: Interrupt,
+        transactions: u32,
+        checks: Checks,
+        instances: Instances,
+        environment: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
         let (mut builder, slots): (_, &[_]) = match instances {
             Instances::One => (Stack::builder().single_instances(), &["orders"]),
             Instances::Two => (Stack::builder(), &["orders", "orders-1"]),
@@ -65,6 +76,11 @@ impl Ground {
             }
             for orders in slots {
                 builder = builder.env(orders, "REQUIRED_CHECKS", "order-details");
+            }
+        }
+        for service in ["orders", "order-details", "fraud", "inventory", "payments", "customers"] {
+            for (name, value) in environment {
+                builder = builder.env(service, name, value);
             }
         }
         let stack = doing("the stack is up", || Ok(builder.interrupt(interrupt.clone()).start()?))?;

@@ -14,6 +14,7 @@
 
 mod appetite;
 mod bare;
+mod collector;
 mod commits;
 mod drive;
 mod ground;

@@ -18,6 +18,7 @@ mod restore;
 mod scale;
 mod sustained;
 mod throughput;
+mod tracing;
 mod views;
 mod whole_demo;
 mod wrong_instance;
@@ -41,6 +42,8 @@ pub(crate) enum Scenario {
     Rebuild,
     /// From the commit of an order to an open page, and what fifty pages cost.
     Pages,
+    /// What it costs to tell a collector of every order, and to be asked for metrics.
+    Tracing,
     /// What services use that have nothing to do.
     Idle,
     /// From POST to VALIDATED beside three bare hops; how long a commit takes.
@@ -85,6 +88,7 @@ pub(crate) const ALONE: &[(Scenario, &str, Measure)] = &[
     (Scenario::Views, "views: a log to tables", views::run),
     (Scenario::Rebuild, "rebuild: a log to tables beside those that serve", rebuild::run),
     (Scenario::Pages, "pages: orders to open pages", pages::run),
+    (Scenario::Tracing, "tracing: orders that are told of and others in turn", tracing::run),
 ];
 
 /// The stacks, each with the scenarios that share it: the idle ones before there is work, the big ones last.
@@ -105,7 +109,7 @@ pub(crate) const GROUNDS: &[(Checks, Instances, &[Scenario])] = {
 impl Scenario {
     pub(crate) fn run(self, ground: &Ground, report: &mut Report) -> anyhow::Result<()> {
         match self {
-            Self::FirstOrder | Self::Mail | Self::Views | Self::Rebuild | Self::Pages => {
+            Self::FirstOrder | Self::Mail | Self::Views | Self::Rebuild | Self::Pages | Self::Tracing => {
                 anyhow::bail!("{self:?} has a stack of its own")
             }
             Self::Idle => {

@@ -1,9 +1,10 @@
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use local::Interrupt;
-use reqwest::StatusCode;
+use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -24,12 +25,15 @@ pub(crate) struct Shop {
     urls: Vec<String>,
     /// What is ordered, in turn.
     products: Vec<String>,
+    /// Whether each order is in a trace of its own that is told of, or in one that is not; if in any.
+    is_sampled: Option<bool>,
 }
 
 /// One order, from the moment it was meant to be placed to the moment its verdict was read.
 #[derive(Debug)]
 pub(crate) struct Journey {
     pub(crate) id: String,
+    traceparent: Option<String>,
     pub(crate) intended: Instant,
     /// When the answer to the POST was read.
     pub(crate) placed: Option<Instant>,
@@ -43,12 +47,17 @@ impl Shop {
         let client =
             reqwest::Client::builder().tcp_nodelay(true).no_proxy().timeout(Duration::from_secs(70)).build()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { client, runtime, urls, products: vec![PLENTIFUL.to_string()] })
+        Ok(Self { client, runtime, urls, products: vec![PLENTIFUL.to_string()], is_sampled: None })
     }
 
     /// The same customers, who want other products.
     pub(crate) fn with_products(&self, products: Vec<String>) -> anyhow::Result<Self> {
         Ok(Self { products, ..Self::at(self.urls.clone())? })
+    }
+
+    /// The same customers, who say whether their traces are to be told of.
+    pub(crate) fn traced(&self, is_sampled: bool) -> anyhow::Result<Self> {
+        Ok(Self { is_sampled: Some(is_sampled), ..Self::at(self.urls.clone())? })
     }
 
     /// Places orders in an open loop, and takes for each the time from its intended start until its verdict is read.
@@ -66,8 +75,9 @@ impl Shop {
             let id = format!("{label}-{number}");
             let order = json!({"id": id, "customerId": number, "product": product, "quantity": 1, "price": 9.99});
             let (client, url) = (self.client.clone(), url.clone());
+            let traceparent = self.is_sampled.map(|is_sampled| traceparent(&id, is_sampled));
             async move {
-                let mut journey = Journey { id, intended, placed: None, verdict: None };
+                let mut journey = Journey { id, traceparent, intended, placed: None, verdict: None };
                 if let Err(error) = journey.make(&client, &url, &order).await {
                     tell(&error);
                 }
@@ -113,7 +123,7 @@ impl Shop {
 
     /// Waits until the order of this id is VALIDATED.
     pub(crate) async fn await_verdict(&self, id: &str) -> anyhow::Result<()> {
-        read_verdict(&self.client, &self.urls[0], id).await
+        read_verdict(&self.client, &self.urls[0], id, None).await
     }
 }
 
@@ -123,9 +133,9 @@ impl Journey {
     }
 
     async fn make(&mut self, client: &reqwest::Client, url: &str, order: &Value) -> anyhow::Result<()> {
-        place(client, url, order).await?;
+        place(client, url, order, self.traceparent.as_deref()).await?;
         self.placed = Some(Instant::now());
-        read_verdict(client, url, &self.id).await?;
+        read_verdict(client, url, &self.id, self.traceparent.as_deref()).await?;
         self.verdict = Some(Instant::now());
         Ok(())
     }
@@ -136,15 +146,32 @@ pub(crate) fn tell(error: &anyhow::Error) {
     eprintln!("  a request failed: {error:#}");
 }
 
-async fn place(client: &reqwest::Client, url: &str, order: &Value) -> anyhow::Result<()> {
-    let placed = client.post(format!("{url}/v1/orders?timeout=60000")).json(order).send().await?;
+/// A trace context that is the same for the same order, and another for another.
+fn traceparent(id: &str, is_sampled: bool) -> String {
+    let hash = |salt: u8| {
+        let mut hasher = DefaultHasher::new();
+        (id, salt).hash(&mut hasher);
+        // None of them may be zero.
+        hasher.finish() | 1
+    };
+    format!("00-{:016x}{:016x}-{:016x}-{:02x}", hash(0), hash(1), hash(2), u8::from(is_sampled))
+}
+
+fn in_trace(request: RequestBuilder, traceparent: Option<&str>) -> RequestBuilder {
+    traceparent.into_iter().fold(request, |request, traceparent| request.header("traceparent", traceparent))
+}
+
+async fn place(client: &reqwest::Client, url: &str, order: &Value, traceparent: Option<&str>) -> anyhow::Result<()> {
+    let request = client.post(format!("{url}/v1/orders?timeout=60000")).json(order);
+    let placed = in_trace(request, traceparent).send().await?;
     ensure!(placed.status() == StatusCode::CREATED, "{} for {order}: {}", placed.status(), placed.text().await?);
     placed.bytes().await?;
     Ok(())
 }
 
-async fn read_verdict(client: &reqwest::Client, url: &str, id: &str) -> anyhow::Result<()> {
-    let read = client.get(format!("{url}/v1/orders/{id}/validated?timeout=60000")).send().await?;
+async fn read_verdict(client: &reqwest::Client, url: &str, id: &str, traceparent: Option<&str>) -> anyhow::Result<()> {
+    let request = client.get(format!("{url}/v1/orders/{id}/validated?timeout=60000"));
+    let read = in_trace(request, traceparent).send().await?;
     ensure!(read.status() == StatusCode::OK, "{} for the verdict on {id}", read.status());
     let order: Value = read.json().await.context("the verdict is no JSON")?;
     ensure!(order["state"] == "VALIDATED", "the verdict on {id} is {}", order["state"]);

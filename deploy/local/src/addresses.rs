@@ -5,7 +5,7 @@ use std::{env, fs, io};
 
 use crate::declared::{Declaration, Kind, admin};
 use crate::error::{Error, Result};
-use crate::infrastructure::{postgres, registry};
+use crate::infrastructure::{jaeger, postgres, registry};
 
 /// Where the parts of a stack are reached. A part that does not belong to the stack has an empty address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,12 @@ pub struct Addresses {
     pub mailbox_url: String,
     /// Where the mailbox takes mails.
     pub smtp_url: String,
+    /// Base of Prometheus: `/api/v1/query`, `/api/v1/alerts`.
+    pub prometheus_url: String,
+    /// Base of the trace store: `/api/traces/<trace id>`.
+    pub jaeger_url: String,
+    /// Where traces are taken by OTLP over HTTP: from the collector if there is one, else from the trace store itself.
+    pub otlp_url: String,
     /// The instances of the services, in the order of the declaration.
     pub services: Vec<ServiceAddress>,
 }
@@ -55,6 +61,13 @@ impl Addresses {
                     addresses.mailbox_url = http(port("mailbox"));
                     addresses.smtp_url = format!("smtp://127.0.0.1:{}", port("mailbox-smtp"));
                 }
+                ("prometheus", _) => addresses.prometheus_url = http(port("prometheus")),
+                ("jaeger", _) => {
+                    addresses.jaeger_url = http(port("jaeger"));
+                    addresses.otlp_url = http(port(jaeger::OTLP_HTTP));
+                }
+                // Declared after the trace store.
+                ("collector", _) => addresses.otlp_url = http(port("collector")),
                 (name, Kind::Service { service, http_port, .. }) => addresses.services.push(ServiceAddress {
                     name: name.into(),
                     service: (*service).into(),
@@ -77,7 +90,7 @@ impl Addresses {
             postgres_url: variable("POSTGRES_URL"),
             mailbox_url: variable("MAILBOX_URL"),
             smtp_url: variable("SMTP_URL"),
-            services: Vec::new(),
+            ..Self::default()
         })
     }
 
@@ -107,7 +120,7 @@ impl Addresses {
     }
 
     /// As environment variables: `KAFKA_BOOTSTRAP`, `SCHEMA_REGISTRY_URL`, `POSTGRES_URL`, `MAILBOX_URL`, `SMTP_URL`,
-    /// and for each service with an HTTP interface `<SERVICE>_URL` (its first instance) and `<SERVICE>_URLS` (all instances, separated by commas).
+    /// `PROMETHEUS_URL`, `JAEGER_URL`, `OTEL_EXPORTER_OTLP_ENDPOINT` (which OpenTelemetry knows), and for each service with an HTTP interface `<SERVICE>_URL` (its first instance) and `<SERVICE>_URLS` (all instances, separated by commas).
     pub fn environment(&self) -> Vec<(String, String)> {
         let mut variables = vec![
             ("KAFKA_BOOTSTRAP".to_string(), self.kafka_bootstrap.clone()),
@@ -115,6 +128,9 @@ impl Addresses {
             ("POSTGRES_URL".to_string(), self.postgres_url.clone()),
             ("MAILBOX_URL".to_string(), self.mailbox_url.clone()),
             ("SMTP_URL".to_string(), self.smtp_url.clone()),
+            ("PROMETHEUS_URL".to_string(), self.prometheus_url.clone()),
+            ("JAEGER_URL".to_string(), self.jaeger_url.clone()),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT".to_string(), self.otlp_url.clone()),
         ];
         let mut urls: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for instance in &self.services {

@@ -1,5 +1,5 @@
 use crate::error::{Error, Result};
-use crate::infrastructure::{kafka, mailbox, postgres, registry};
+use crate::infrastructure::{collector, jaeger, kafka, mailbox, postgres, prometheus, registry};
 use crate::launch::Launch;
 use crate::site::Site;
 
@@ -8,7 +8,7 @@ use crate::site::Site;
 /// The ports are those of the demo; everywhere else free ones are taken.
 pub(crate) const PARTS: &[Declaration] = &[
     infrastructure("postgres", &[], &[("postgres", 15432)], postgres::launch, Ready::Postgres),
-    infrastructure("kafka", &[], &[("kafka", 9092), ("kafka-controller", 9093)], kafka::launch, Ready::Kafka),
+    infrastructure("kafka", &[], kafka::PORTS, kafka::launch, Ready::Kafka),
     infrastructure("registry", &["postgres"], &[("registry", 8081)], registry::launch, Ready::Http(registry::READY)),
     infrastructure(
         "mailbox",
@@ -37,6 +37,11 @@ pub(crate) const PARTS: &[Declaration] = &[
     instance("email-1", "email", 1, None, 18690).needing(MAILING),
     service("views", Some(8780), 18780).needing(VIEWING),
     instance("views-1", "views", 1, Some(8790), 18790).needing(VIEWING),
+    infrastructure("jaeger", &[], jaeger::PORTS, jaeger::launch, Ready::Http(jaeger::READY)).observing(),
+    infrastructure("collector", &["jaeger"], collector::PORTS, collector::launch, Ready::HttpAt(collector::READY))
+        .observing(),
+    infrastructure("prometheus", &[], prometheus::PORTS, prometheus::launch, Ready::Http(prometheus::READY))
+        .observing(),
 ];
 
 /// What a service needs that mails.
@@ -52,6 +57,8 @@ pub(crate) struct Declaration {
     /// The parts that are ready, or done, before this one is started.
     pub(crate) needs: &'static [&'static str],
     pub(crate) kind: Kind,
+    /// It looks at the others, and is there only where somebody asks for it.
+    pub(crate) observes: bool,
 }
 
 #[derive(Debug)]
@@ -69,7 +76,10 @@ pub(crate) enum Kind {
 pub(crate) enum Ready {
     Postgres,
     Kafka,
+    /// The path on its own port.
     Http(&'static str),
+    /// The path on a port of this name.
+    HttpAt((&'static str, &'static str)),
 }
 
 /// Whether a step is told what the services say of themselves (`<service> describe`).
@@ -86,7 +96,7 @@ const fn infrastructure(
     launch: fn(&Site) -> Result<Launch>,
     ready: Ready,
 ) -> Declaration {
-    Declaration { name, needs, kind: Kind::Infrastructure { ports, launch, ready } }
+    Declaration { name, needs, kind: Kind::Infrastructure { ports, launch, ready }, observes: false }
 }
 
 const fn step(
@@ -95,7 +105,7 @@ const fn step(
     needs: &'static [&'static str],
     describe: Describe,
 ) -> Declaration {
-    Declaration { name, needs, kind: Kind::Step { binary, describe } }
+    Declaration { name, needs, kind: Kind::Step { binary, describe }, observes: false }
 }
 
 /// The first instance of a service bears the service's name.
@@ -116,12 +126,18 @@ const fn instance(
         name,
         needs: &["topics", "schemas", "seed"],
         kind: Kind::Service { service, instance, http_port, admin_port },
+        observes: false,
     }
 }
 
 impl Declaration {
     const fn needing(mut self, needs: &'static [&'static str]) -> Self {
         self.needs = needs;
+        self
+    }
+
+    const fn observing(mut self) -> Self {
+        self.observes = true;
         self
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use local::{Interrupt, Part, Stack};
+use local::{Addresses, Interrupt, Part, Stack};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -21,6 +21,9 @@ pub(crate) struct Options {
     /// Start only these parts and what they need; may be repeated.
     #[arg(long, value_name = "PART", value_delimiter = ',')]
     only: Vec<String>,
+    /// Start what looks at all the others, too: Prometheus, the OpenTelemetry Collector and a trace store.
+    #[arg(long)]
+    observe: bool,
     /// Have a part listen on another port, 0 for any that is free; may be repeated.
     #[arg(long, value_name = "PART=PORT", env = "MILLRACE_PORTS", value_delimiter = ',', value_parser = port)]
     port: Vec<(String, u16)>,
@@ -55,6 +58,9 @@ pub(crate) fn up(options: Options) -> anyhow::Result<()> {
     builder = builder.remove_at_end([options.env_file.clone(), claim.path().to_path_buf()]);
     if !options.only.is_empty() {
         builder = builder.only(options.only);
+    }
+    if options.observe {
+        builder = builder.observed();
     }
     builder = options.without.iter().fold(builder, |builder, name| builder.without(name).without_service(name));
     builder = options.port.into_iter().fold(builder, |builder, (part, port)| builder.port(part, port));
@@ -126,11 +132,27 @@ fn welcome(stack: &Stack, env_file: &Path) -> anyhow::Result<String> {
         writeln!(text, "    -d '{FIRST_ORDER}'")?;
         writeln!(text, "  curl -i {url}/v1/orders/first/validated")?;
     }
+    text.push_str(&observed(&stack.addresses()));
     for part in stack.parts().iter().filter(|part| part.is_service() && part.pid().is_none()) {
         writeln!(text, "\nStart {} yourself, from a debugger or so:\n\n  {}", part.name(), part.command_line()?)?;
     }
     text.push_str("\nCtrl-C or `make down` ends everything.\n");
     Ok(text)
+}
+
+/// Where to look at what goes on; nothing, if nobody looks.
+fn observed(addresses: &Addresses) -> String {
+    let Addresses { prometheus_url, jaeger_url, .. } = addresses;
+    let mut text = String::new();
+    if !prometheus_url.is_empty() {
+        text += &format!("\nFigures and alerts: {prometheus_url}/graph and {prometheus_url}/alerts\n");
+    }
+    if !jaeger_url.is_empty() {
+        text +=
+            "\nTraces: the trace id is in every answer (the 32 digits after the first dash of `traceresponse`):\n\n";
+        text += &format!("  curl {jaeger_url}/api/traces/TRACE_ID\n");
+    }
+    text
 }
 
 const FIRST_ORDER: &str = r#"{"id": "first", "customerId": 1, "product": "JUMPERS", "quantity": 2, "price": 9.99}"#;

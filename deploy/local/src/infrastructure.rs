@@ -1,8 +1,11 @@
 //! How the parts that are not ours are started: what they need on disk, and with which settings.
 
+pub(crate) mod collector;
+pub(crate) mod jaeger;
 pub(crate) mod kafka;
 pub(crate) mod mailbox;
 pub(crate) mod postgres;
+pub(crate) mod prometheus;
 pub(crate) mod registry;
 
 use std::path::Path;

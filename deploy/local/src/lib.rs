@@ -22,7 +22,9 @@
 //! 8580 and 8590, views and its page 8780 and 8790, the registry 8081, the mailbox 8025 and 1025, Kafka 9092 (and 9093 for its
 //! controller), PostgreSQL 15432, and for probes and metrics orders 18080 and 18090, order-details 18180 and 18190, fraud
 //! 18280 and 18290, inventory 18380 and 18390, payments 18480 and 18490, customers 18580 and 18590, email 18680 and 18690,
-//! views 18780 and 18790. `up --port orders=8888`, or `MILLRACE_PORTS=orders=8888` in the environment, moves one.
+//! views 18780 and 18790. Where the demo is observed (`up --observe`): Prometheus 9090, the trace store 16686 (and 14317, 14318,
+//! 16685 for its collector and for queries by gRPC), the OpenTelemetry Collector 4318 and 4317 (and 55679 for its pages), and
+//! the broker's own figures 9404. `up --port orders=8888`, or `MILLRACE_PORTS=orders=8888` in the environment, moves one.
 //!
 //! Three more variables concern who calls. `MILLRACE_BUILT` says that the workspace has just been built, which spares the
 //! call of cargo; `MILLRACE_BIN` names another directory of our programs; `MILLRACE_CACHE` names another place than
@@ -58,5 +60,5 @@ pub use infrastructure::postgres::create_database;
 pub use interrupt::Interrupt;
 pub use part::{Part, READY_WITHIN};
 pub use ports::free as free_port;
-pub use setup::{Browser, browser, setup};
+pub use setup::{Browser, browser, promtool, setup};
 pub use stack::{Builder, Stack};

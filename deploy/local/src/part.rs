@@ -230,6 +230,9 @@ impl Part {
             "registry" => Some(addresses.schema_registry_url),
             "postgres" => Some(addresses.postgres_url),
             "mailbox" => Some(addresses.mailbox_url),
+            "prometheus" => Some(addresses.prometheus_url),
+            "jaeger" => Some(addresses.jaeger_url),
+            "collector" => Some(addresses.otlp_url),
             _ => self.url(),
         }
     }
@@ -310,6 +313,9 @@ impl Part {
             Kind::Infrastructure { ready: Ready::Postgres, .. } => postgres::answers(port),
             Kind::Infrastructure { ready: Ready::Kafka, .. } => kafka::answers(port),
             Kind::Infrastructure { ready: Ready::Http(path), .. } => probe::answers_http(port, path),
+            Kind::Infrastructure { ready: Ready::HttpAt((name, path)), .. } => {
+                probe::answers_http(self.site.port(name), path)
+            }
             Kind::Service { .. } => probe::answers_http(self.site.port(&admin(self.name())), "/readyz"),
             Kind::Step { .. } => Err("it is at work still".into()),
         }

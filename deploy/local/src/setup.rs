@@ -1,5 +1,6 @@
 mod browser;
 mod java;
+mod observers;
 mod prepare;
 mod programs;
 
@@ -19,6 +20,8 @@ use crate::progress::Progress;
 use crate::user::set_mode;
 pub use browser::{Browser, browser};
 use java::Java;
+pub use observers::promtool;
+pub(crate) use observers::{Observers, observers};
 
 /// The versions of everything, and how Maven is to fetch it.
 const POM: &str = include_str!("../pom.xml");
@@ -31,6 +34,8 @@ pub(crate) struct Installation {
     pub(crate) fetched: PathBuf,
     /// Data directories and class archives to start from; none while these are made.
     pub(crate) prepared: Option<PathBuf>,
+    /// What looks at it, where that was asked for.
+    pub(crate) observers: Observers,
 }
 
 /// Installs what the stack needs, unless it is there: programs of the machine, Kafka, the registry, PostgreSQL,
@@ -60,12 +65,17 @@ pub(crate) fn install(interrupt: &Interrupt) -> Result<Installation> {
             make_whole(&cache, &fetched, |directory| fetch(&cache, &java, platform, directory, interrupt))?;
         }
         if !prepared.exists() {
-            let raw = Installation { java: java.program.clone(), fetched: fetched.clone(), prepared: None };
+            let raw = Installation {
+                java: java.program.clone(),
+                fetched: fetched.clone(),
+                prepared: None,
+                observers: Observers::default(),
+            };
             progress.say("starting them once to record what later starts need (half a minute, once)");
             make_whole(&cache, &prepared, |directory| prepare::prepare(raw, directory, interrupt))?;
         }
     }
-    Ok(Installation { java: java.program, fetched, prepared: Some(prepared) })
+    Ok(Installation { java: java.program, fetched, prepared: Some(prepared), observers: Observers::default() })
 }
 
 /// Java, and if there is something to fetch the programs for that.

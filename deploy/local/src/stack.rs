@@ -32,6 +32,7 @@ pub struct Stack {
 #[derive(Debug, Default)]
 pub struct Builder {
     only: Option<Vec<String>>,
+    also: Vec<String>,
     without: Vec<String>,
     without_services: Vec<String>,
     environment: Vec<(String, String, String)>,
@@ -60,15 +61,21 @@ impl Builder {
     /// Everything, but one instance of each service.
     #[must_use]
     pub fn single_instances(self) -> Self {
-        self.only(PARTS.iter().filter(|part| !part.is_further_instance()).map(|part| part.name))
+        self.only(usual_parts().filter(|part| !part.is_further_instance()).map(|part| part.name))
     }
 
-    /// Also this part, and what it needs, beside those that were asked for before.
+    /// Also this part, and what it needs, beside those that were asked for otherwise.
     #[must_use]
     pub fn also(mut self, part: impl Into<String>) -> Self {
-        if let Some(parts) = &mut self.only {
-            parts.push(part.into());
-        }
+        self.also.push(part.into());
+        self
+    }
+
+    /// Also the parts that look at the others: Prometheus, the OpenTelemetry Collector, the trace store. Services are told
+    /// where traces go, and the broker tells its own figures.
+    #[must_use]
+    pub fn observed(mut self) -> Self {
+        self.also.extend(PARTS.iter().filter(|part| part.observes).map(|part| part.name.to_string()));
         self
     }
 
@@ -141,10 +148,9 @@ impl Builder {
     /// # Errors
     /// If a port is taken, something is missing on the machine, or a part does not become ready: then all are ended.
     pub fn start(self) -> Result<Stack> {
-        let parts = match &self.only {
-            None => PARTS.iter().collect(),
-            Some(names) => declared::with_needs(names.iter().map(String::as_str))?,
-        };
+        let usual = || usual_parts().map(|part| part.name).collect();
+        let asked: Vec<_> = self.only.as_ref().map_or_else(usual, |names| names.iter().map(String::as_str).collect());
+        let parts = declared::with_needs(asked.into_iter().chain(self.also.iter().map(String::as_str)))?;
         let given_names = self.without.iter().chain(self.environment.iter().map(|(part, _, _)| part));
         for name in given_names {
             declared::find(name, &parts)?;
@@ -154,10 +160,11 @@ impl Builder {
             Some(installation) => installation,
             None => setup::install(&self.interrupt)?,
         };
+        let observers = setup::observers(parts.iter().map(|part| part.name), &self.interrupt)?;
         if parts.iter().any(|part| !part.is_infrastructure()) {
             binaries::build(&self.progress, &self.interrupt)?;
         }
-        let stack = self.lay_out(parts, installation, fixed_ports)?;
+        let stack = self.lay_out(parts, Installation { observers, ..installation }, fixed_ports)?;
         stack.describe_services()?;
         let started: Vec<&Part> = stack.parts.iter().filter(|part| !self.leaves_out(part, &stack.parts)).collect();
         start_all(&started, &self.progress, &self.interrupt)?;
@@ -329,6 +336,11 @@ fn start_after_needs(
     }
     let started = Instant::now();
     part.start().map(|()| started.elapsed())
+}
+
+/// Those that are there if nobody says otherwise.
+fn usual_parts() -> impl Iterator<Item = &'static Declaration> {
+    PARTS.iter().filter(|part| !part.observes)
 }
 
 /// A new directory under the temporary one, or under `/tmp` where other accounts have no way into that.

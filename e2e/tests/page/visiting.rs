@@ -1,5 +1,7 @@
 //! What a visitor does with the page, on a large screen and on a small one.
 
+use serde_json::json;
+
 use crate::browser::Screen;
 use crate::visitor::{Visitor, stack};
 
@@ -104,6 +106,11 @@ async fn follow_the_journey(visitor: &Visitor, id: &str) -> anyhow::Result<()> {
         assert!(journey.contains(step), "{step} is missing from {journey}");
     }
     visitor.keeps_picture("journey").await?;
+    let trace = visitor.sees("the trace is told", "document.getElementById('trace')?.textContent").await;
+    let of_page = "return fetch('/v1/orders/ORDER').then((it) => it.json()) \
+                   .then(({ journey }) => journey.map(({ traceparent }) => traceparent.split('-')[1]))";
+    let traces = visitor.browser.run(&of_page.replace("ORDER", id)).await?;
+    assert_eq!(traces, json!(vec![trace; steps.len()]), "all of it is one trace, and the payment, too");
 
     visitor.browser.run("document.querySelector('.journey a[href*=\"/orders/\"]').click()").await?;
     let record = "document.querySelector('.record[open] pre.json')?.textContent";

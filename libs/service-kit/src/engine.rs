@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use avro_codec::Schemas;
 use avro_codec::registry::{Registry, RegistryError, Resolver};
 use streams::{Description, Graph, TopicDeclaration, subject};
-use streams_kafka::{Browser, Journal, KafkaStreams, Settings, Sink, Status};
+use streams_kafka::{Browser, Journal, KafkaStreams, Settings, Sink, Status, Tracing};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -88,6 +88,7 @@ impl Engine {
     pub(crate) async fn started(
         plan: &Plan,
         kit: &KitOptions,
+        tracing: Tracing,
         readiness: &Readiness,
         stage: &mut Stage,
     ) -> anyhow::Result<Self> {
@@ -100,6 +101,7 @@ impl Engine {
         settings.commit_interval = plan.commit_interval.unwrap_or(settings.commit_interval);
         settings.state_dir.clone_from(&kit.state_dir);
         settings.advertised_url.clone_from(&kit.advertised_url);
+        settings.tracing = tracing;
         let mut engine = Self::default();
         if !plan.journaled.is_empty() {
             engine.journal = Some(Journal::new(settings.clone(), schemas.clone(), kit.journal_timeout)?);

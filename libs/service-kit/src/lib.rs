@@ -68,7 +68,8 @@
 //! shows what is in Kafka has a [browser](Context::browser).
 //!
 //! Logs go to standard error: text on a terminal, one JSON object per line everywhere else. Metrics are those of
-//! OpenTelemetry's global meter, which stands before anything else starts.
+//! OpenTelemetry's global meter, which stands before anything else starts. Traces are told to a collector, if there is one
+//! (`--otlp-endpoint`): each request, each record that is journaled, processed or taken out of Kafka.
 
 mod admin;
 mod context;
@@ -89,6 +90,7 @@ mod service;
 mod signals;
 mod stage;
 mod stores;
+mod telemetry;
 mod view;
 mod world;
 
@@ -101,6 +103,8 @@ pub use service::Service;
 pub use streams_kafka::browser::{
     BrowseError, Browser, Group, GroupMember, GroupPartition, Page, PageRecord, PartitionContents, TopicContents,
 };
-pub use streams_kafka::{DeadLetters, Journal, JournalError, Sink, SinkEvent, SinkRecord, TopicPartition, ViewError};
+pub use streams_kafka::{
+    DeadLetters, Journal, JournalError, RecordSpan, Sink, SinkEvent, SinkRecord, TopicPartition, ViewError,
+};
 pub use view::View;
 pub use world::Clock;

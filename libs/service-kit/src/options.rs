@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use crate::http::Limits;
+use crate::telemetry::TraceOptions;
 
 /// The options that every service has, each a flag and an environment variable; a service adds its own.
 #[derive(Clone, Debug, Args)]
@@ -68,6 +69,9 @@ pub struct KitOptions {
     /// How log lines look
     #[arg(long, env = "LOG_FORMAT", default_value = "auto", value_name = "FORMAT", help_heading = "Process")]
     pub log_format: LogFormat,
+
+    #[command(flatten)]
+    pub(crate) traces: TraceOptions,
 
     #[command(flatten)]
     pub(crate) http: Limits,
@@ -177,6 +181,12 @@ mod tests {
             ["--http-max-connections", "0"],
             ["--http-write-timeout-ms", "0"],
             ["--http-cors-origins", "*"],
+            ["--otlp-endpoint", "127.0.0.1:4318"],
+            ["--otlp-endpoint", "https://127.0.0.1:4318"],
+            ["--otlp-endpoint", "http://127.0.0.1:4318/?a"],
+            ["--trace-share", "1.1"],
+            ["--trace-share", "all"],
+            ["--trace-hops", "both"],
         ];
         for [option, value] in refused {
             let error = parsed(&[&format!("{option}={value}")]).unwrap_err();

@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "what is left of the deadline for stopping is measured here")]
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -7,7 +9,7 @@ use anyhow::{Context as _, anyhow};
 use axum::Router;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::gethostname;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::Streams;
@@ -17,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::service::Service;
 use crate::stage::Stage;
+use crate::telemetry::Telemetry;
 use crate::{Context, KitOptions, admin};
 
 /// What the readiness page calls the process itself.
@@ -31,6 +34,7 @@ const COME_AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Process {
     kit: KitOptions,
     readiness: Readiness,
+    telemetry: Telemetry,
     front: Stage,
     engine: Stage,
     admin: Stage,
@@ -41,6 +45,7 @@ impl Process {
         Self {
             kit,
             readiness: Readiness::starting(PROCESS, "the process is starting"),
+            telemetry: Telemetry::default(),
             front: Stage::default(),
             engine: Stage::default(),
             admin: Stage::default(),
@@ -57,9 +62,13 @@ impl Process {
     ) -> anyhow::Result<Infallible> {
         raise_file_limit();
         let metrics = Metrics::install(plan.service, self.kit.instance)?;
+        self.telemetry = Telemetry::started(plan.service, self.kit.instance, &self.kit.traces)?;
         let admin = listening(self.kit.admin_listen, admin::limits(), "--admin-listen").await?;
         let front = match &service.http {
-            Some(_) => Some(listening(self.kit.listen, self.kit.http.clone(), "--listen").await?),
+            Some(_) => {
+                let server = listening(self.kit.listen, self.kit.http.clone(), "--listen").await?;
+                Some(server.traced(self.telemetry.tracer.clone()))
+            }
             None => None,
         };
         tracing::info!(address = %admin.address(), "probes and metrics are served");
@@ -110,7 +119,8 @@ impl Process {
             }
         };
         let engine = async {
-            let engine = Engine::started(plan, &self.kit, &self.readiness, &mut self.engine).await;
+            let tracing = self.telemetry.tracing.clone();
+            let engine = Engine::started(plan, &self.kit, tracing, &self.readiness, &mut self.engine).await;
             over.cancel();
             engine
         };
@@ -131,6 +141,7 @@ impl Process {
     /// Something failed while it stopped, or did not stop in time.
     pub(crate) async fn drained(mut self) -> anyhow::Result<()> {
         self.readiness.awaiting(PROCESS, "the process is stopping");
+        let began = Instant::now();
         let outcome = timeout(self.kit.drain_deadline, async {
             let front = self.front.ended().await;
             let engine = self.engine.ended().await;
@@ -143,6 +154,7 @@ impl Process {
                 Err(anyhow!("the deadline for stopping is over, and these have not ended: {running}"))
             }
         };
+        self.telemetry.flushed(self.kit.drain_deadline.saturating_sub(began.elapsed())).await;
         outcome.and(self.admin.ended().await)
     }
 }

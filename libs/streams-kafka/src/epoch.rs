@@ -13,19 +13,20 @@ use std::time::Duration;
 use avro_codec::{SchemaId, Schemas, Status as SchemaStatus};
 use rdkafka::Message;
 use rdkafka::consumer::ConsumerGroupMetadata;
-use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use streams::{Checkpoint, Graph, Input, Limits, Output, Refusal, TaskId, Timestamp, Visibility};
+use streams::{Checkpoint, Graph, Input, Limits, Output, TaskId, Timestamp, Visibility};
 
 use crate::Settings;
 use crate::assigned::Assigned;
 use crate::clock::{Stopwatch, wall_clock};
 use crate::forward::{Forwarder, Origin};
-use crate::headers::{FORWARDED_FROM, TRACEPARENT};
+use crate::headers::{FORWARDED_FROM, header};
 use crate::metrics::Metrics;
 use crate::outgoing::output_headers;
 use crate::pace::Pace;
 use crate::producer::{Failure, Outgoing, TransactionalProducer};
+use crate::spans::EpochSpans;
 use crate::view::Shares;
 
 /// The open epoch, and all it is made of.
@@ -43,6 +44,7 @@ pub(crate) struct Epoch {
     pub(crate) group: Option<ConsumerGroupMetadata>,
     /// Partitions that wait for a schema: where they go on, and what they wait for.
     pub(crate) held: BTreeMap<(String, i32), SchemaId>,
+    spans: EpochSpans,
     names: Names,
     progress: Progress,
     pace: Option<Pace>,
@@ -93,6 +95,7 @@ impl Epoch {
             dead_letters: settings.topic(&graph.dead_letters().name),
         };
         let metrics = Metrics::new(graph.name());
+        let spans = EpochSpans::new(settings.tracing.clone(), &settings.topic(graph.name()));
         Self {
             graph,
             settings,
@@ -104,6 +107,7 @@ impl Epoch {
             tasks: BTreeMap::new(),
             group: None,
             held: BTreeMap::new(),
+            spans,
             names,
             progress: Progress::default(),
             pace: None,
@@ -139,11 +143,13 @@ impl Epoch {
             return Ok(());
         }
         let limits = limits(&self.settings, now);
+        let trace = self.spans.begin(message);
         let input = Input {
             topic,
             key: message.key(),
             value: message.payload(),
             timestamp: Timestamp(message.timestamp().to_millis().unwrap_or(0)),
+            trace: trace.as_ref(),
         };
         self.outputs.clear();
         let processed = assigned.task.process(input, limits, &mut self.outputs);
@@ -160,17 +166,17 @@ impl Epoch {
         self.progress.is_changed |= assigned.task.changes().next().is_some();
         self.progress.opened_at.get_or_insert_with(Stopwatch::start);
         self.progress.records += 1;
-        self.send_outputs(origin.as_ref(), header(message, TRACEPARENT), now)?;
+        self.send_outputs(origin.as_ref(), now)?;
         self.put_aside(&given_up, Some(message), now)?;
         self.put_aside(&by_timers, None, now)?;
-        match processed {
-            Ok(()) => Ok(()),
-            Err(Refusal::Broken(error)) => Err(Failure::Broken(error)),
-            Err(refusal) => {
-                self.progress.is_refusing |= origin.is_some();
-                self.refuse(message, &refusal, now)
-            }
+        if let Err(refusal) = processed {
+            self.progress.is_refusing |= origin.is_some();
+            self.refuse(message, refusal, now)?;
         }
+        if !self.progress.is_awaited && !self.progress.is_changed {
+            self.spans.end();
+        }
+        Ok(())
     }
 
     /// Fires the timers by the wall clock that are due. To be called when the input is drained, so that none fires while
@@ -188,7 +194,7 @@ impl Epoch {
                 self.progress.opened_at.get_or_insert_with(Stopwatch::start);
             }
         }
-        self.send_outputs(None, None, now)?;
+        self.send_outputs(None, now)?;
         self.put_aside(&given_up, None, now)
     }
 
@@ -266,6 +272,7 @@ impl Epoch {
         self.metrics.commit_seconds.record(start.elapsed().as_secs_f64(), &self.metrics.labels);
         self.pace = Some(Pace::after(self.progress.records));
         self.progress = Progress::default();
+        self.spans.end();
         Ok(())
     }
 
@@ -280,6 +287,7 @@ impl Epoch {
     /// Forgets the epoch in memory; the transaction is the caller's matter.
     pub(crate) fn forget(&mut self) {
         self.progress = Progress::default();
+        self.spans.abort();
         self.held.clear();
         for assigned in self.tasks.values_mut() {
             assigned.task.abort();
@@ -346,20 +354,16 @@ impl Epoch {
     }
 
     /// Sends what is to be sent. `origin` is the record that it is made from, where a task forwards.
-    fn send_outputs(
-        &mut self,
-        origin: Option<&Origin<'_>>,
-        traceparent: Option<&str>,
-        now: Timestamp,
-    ) -> Result<(), Failure> {
+    fn send_outputs(&mut self, origin: Option<&Origin<'_>>, now: Timestamp) -> Result<(), Failure> {
         for (index, output) in self.outputs.iter().enumerate() {
+            let trace = self.spans.of_output(output);
             let record = Outgoing {
                 topic: &self.names.sinks[output.sink],
                 partition: None,
                 key: Some(output.key.as_bytes()),
                 value: Some(&output.value),
                 timestamp: output.timestamp.as_millis(),
-                headers: Some(output_headers(traceparent, now)),
+                headers: Some(output_headers(trace.as_ref(), now)),
                 mark: 0,
             };
             match (&mut self.forwarder, origin) {
@@ -391,9 +395,4 @@ impl Names {
 fn limits(settings: &Settings, now: Timestamp) -> Limits {
     const AN_HOUR: Duration = Duration::from_secs(60 * 60);
     Limits { max_record_bytes: settings.max_record_bytes, latest_timestamp: now + AN_HOUR }
-}
-
-fn header<'a>(message: &'a BorrowedMessage<'_>, key: &str) -> Option<&'a str> {
-    let header = message.headers()?.iter().find(|header| header.key == key)?;
-    std::str::from_utf8(header.value?).ok()
 }

@@ -85,13 +85,20 @@ impl Journal {
         let name = self.settings.topic(topic.name());
         let processed_at = now.as_millis().to_string();
         let mut headers = OwnedHeaders::new().insert(Header { key: PROCESSED_AT, value: Some(&processed_at) });
-        if let Some(traceparent) = traceparent {
+        let mut span = self.settings.tracing.sending(&name, traceparent);
+        if let Some(traceparent) = span.traceparent() {
             headers = headers.insert(Header { key: TRACEPARENT, value: Some(traceparent) });
         }
         let (key, topic) = (Some(key.as_bytes()), name.as_str());
         let timestamp = now.as_millis();
         let headers = Some(headers);
-        self.write(Outgoing { topic, partition: None, key, value: Some(&payload), timestamp, headers, mark: 0 }).await
+        let record = Outgoing { topic, partition: None, key, value: Some(&payload), timestamp, headers, mark: 0 };
+        let written = self.write(record).await;
+        match &written {
+            Ok(at) => span.landed(*at),
+            Err(error) => span.fail(error),
+        }
+        written
     }
 
     /// Appends a record as it is; returns when it is acknowledged.

@@ -18,6 +18,7 @@
 //! - `caught_up.rs`: when timers by the wall clock may fire.
 //! - `sink.rs`: records on their way out of Kafka, to something that keeps its own positions.
 //! - `browser.rs`: what is in topics and how far groups are, for people.
+//! - `spans.rs`: what a tracer is told of it all.
 //! - `view.rs`: blocking reads of committed state; `owners.rs`: who serves what is not served here.
 //!
 //! The client library is librdkafka, which knows transactions v1 only (no KIP-890 part 2): see ADR 0007 for what follows.
@@ -48,6 +49,7 @@ mod question;
 mod restore;
 mod settings;
 pub mod sink;
+mod spans;
 mod status;
 mod stores;
 mod thread;
@@ -63,6 +65,7 @@ pub use partition::partition_of;
 pub use rdkafka::error::KafkaError;
 pub use settings::Settings;
 pub use sink::{DeadLetters, Sink, SinkEvent, SinkRecord, TopicPartition};
+pub use spans::{Hops, RecordSpan, Tracing, trace_id};
 pub use status::{Status, StreamsError};
 pub use topics::{TopicsError, create as create_topics};
 pub use view::{EncodedView, View, ViewError, Watch};

@@ -2,7 +2,7 @@ use std::fmt::Display;
 
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Header, Headers, OwnedHeaders};
-use streams::{GivenUp, Timestamp};
+use streams::{GivenUp, Timestamp, Trace};
 
 use crate::headers::{
     DEAD_LETTER_CAUSE, DEAD_LETTER_OFFSET, DEAD_LETTER_PARTITION, DEAD_LETTER_STORE, DEAD_LETTER_TIMESTAMP,
@@ -12,13 +12,10 @@ use crate::producer::Outgoing;
 use crate::settings::{MAX_DEAD_LETTER_BYTES, RECORD_OVERHEAD_BYTES};
 
 /// The headers of a record that follows from one with this trace context.
-pub(crate) fn output_headers(traceparent: Option<&str>, now: Timestamp) -> OwnedHeaders {
+pub(crate) fn output_headers(trace: Option<&Trace>, now: Timestamp) -> OwnedHeaders {
     let now = now.as_millis().to_string();
     let headers = OwnedHeaders::new_with_capacity(2).insert(Header { key: PROCESSED_AT, value: Some(&now) });
-    match traceparent {
-        Some(_) => headers.insert(Header { key: TRACEPARENT, value: traceparent }),
-        None => headers,
-    }
+    with_trace(headers, trace)
 }
 
 /// The original bytes and headers of a record, with the cause and where it came from.
@@ -57,14 +54,23 @@ pub(crate) fn given_up_letter<'a>(
         vec![(DEAD_LETTER_STORE, store), (DEAD_LETTER_TIMESTAMP, given_up.timestamp.as_millis().to_string())]
     };
     let origin = source.map_or_else(of_timer, |message| coordinates(message).to_vec());
+    let headers = dead_letter_headers(source, &origin, &given_up.cause);
     Outgoing {
         topic,
         partition: None,
         key: Some(given_up.key.as_bytes()),
         value: Some(&given_up.value),
         timestamp: now.as_millis(),
-        headers: Some(dead_letter_headers(source, &origin, &given_up.cause)),
+        // That of a record it follows from is among the headers of that.
+        headers: Some(with_trace(headers, given_up.trace.as_ref().filter(|_| source.is_none()))),
         mark: 0,
+    }
+}
+
+fn with_trace(headers: OwnedHeaders, trace: Option<&Trace>) -> OwnedHeaders {
+    match trace {
+        Some(trace) => headers.insert(Header { key: TRACEPARENT, value: Some(trace.as_str()) }),
+        None => headers,
     }
 }
 

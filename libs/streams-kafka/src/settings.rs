@@ -6,6 +6,7 @@ use rdkafka::ClientConfig;
 use streams::TopicDeclaration;
 
 use crate::clock::wall_clock;
+use crate::spans::Tracing;
 
 /// How a process reaches its broker and what it is called there.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub struct Settings {
     pub advertised_url: Option<String>,
     /// Names this run of the process, so that a zombie is not taken for its successor in the same slot.
     pub run: String,
+    /// Where spans go, if anybody watches.
+    pub tracing: Tracing,
 }
 
 /// `max.message.bytes` of a topic of dead letters: a whole record, its headers and its coordinates.
@@ -63,6 +66,7 @@ impl Settings {
             state_dir: None,
             advertised_url: None,
             run: format!("{:x}-{:x}", process::id(), wall_clock().as_millis()),
+            tracing: Tracing::default(),
         }
     }
 

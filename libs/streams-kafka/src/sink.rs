@@ -40,6 +40,7 @@ use streams::TopicDeclaration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 
+use crate::spans::{GroupSpans, Tracing};
 use crate::{Settings, Status, StreamsError};
 
 pub use dead_letters::DeadLetters;
@@ -104,6 +105,7 @@ struct World {
     group: Option<String>,
     topics: Vec<TopicDeclaration>,
     schemas: Schemas,
+    spans: GroupSpans,
     resolve: Box<dyn Fn(SchemaId) + Send>,
     assignments: watch::Sender<Assignment>,
     batches: mpsc::Sender<Batch>,
@@ -165,11 +167,14 @@ impl Sink {
         let (reported, status) = watch::channel(Status::Waiting("the broker".to_string()));
         let stop = Arc::new(AtomicBool::new(false));
         let name = group.clone().unwrap_or_else(|| "replay".to_string());
+        // What is read once more was watched when it was new.
+        let tracing = if group.is_some() { settings.tracing.clone() } else { Tracing::default() };
         let world = World {
             settings: settings.clone(),
             group,
             topics: topics.clone(),
             schemas,
+            spans: GroupSpans::new(tracing, &settings.topic(&name)),
             resolve: Box::new(resolve),
             assignments: assigned,
             batches: polled,

@@ -1,9 +1,9 @@
 use avro_codec::AvroRecord;
 
-use crate::Timestamp;
 use crate::graph::{NodeKind, dead_letters};
 use crate::refusal::Refusal;
 use crate::stream::{Record, Stream};
+use crate::{Timestamp, Trace};
 
 /// A record that the service itself has given up on, or that a timer made and nobody could handle: it belongs into the
 /// dead letters, while everything else that was done with it counts.
@@ -19,6 +19,8 @@ pub struct GivenUp {
     pub cause: Refusal,
     /// The store whose timer made the record; none if it follows from a record of an input.
     pub store: Option<String>,
+    /// The trace it belongs to.
+    pub trace: Option<Trace>,
 }
 
 /// A type of values that may have to be put aside.
@@ -43,7 +45,7 @@ impl<V: AvroRecord> Stream<'_, V> {
             &[self.node],
             Box::new(move |_, step, record| {
                 let value = record.typed::<V>().value;
-                step.give_up(index, record.key, value, record.timestamp, Refusal::GivenUp(cause(record.typed())));
+                step.give_up(index, value, record, Refusal::GivenUp(cause(record.typed())));
             }),
         );
     }

@@ -12,7 +12,7 @@ use crate::step::Step;
 use crate::store::Changelog;
 use crate::stream::Record;
 use crate::topology::Clock;
-use crate::{Timestamp, TopicDeclaration};
+use crate::{Timestamp, TopicDeclaration, Trace};
 
 /// A [`Topology`](crate::Topology) that was checked and frozen: what the tasks of all threads share.
 #[derive(Debug)]
@@ -136,6 +136,10 @@ pub(crate) struct Erased<'a> {
     pub(crate) key: &'a str,
     pub(crate) value: &'a dyn Any,
     pub(crate) timestamp: Timestamp,
+    /// The trace in which what follows from it goes on.
+    pub(crate) trace: Option<&'a Trace>,
+    /// The trace of the record that it was joined with.
+    pub(crate) joined: Option<&'a Trace>,
 }
 
 /// Hands a record to what comes after a node.
@@ -307,7 +311,7 @@ impl<'a> Erased<'a> {
     where
         'a: 'b,
     {
-        Erased { key: self.key, value, timestamp: self.timestamp }
+        Erased { value, ..self }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::step::Step;
 use crate::store::{Store, Stores};
 use crate::stream::{Record, Stream};
 use crate::topology::{Clock, decode};
-use crate::{Timestamp, Topology};
+use crate::{Timestamp, Topology, Trace};
 
 /// How far apart two records may be that belong together, and how long one is waited for that comes late. All of it is
 /// event time, in whole milliseconds (the `JoinWindows` of Kafka Streams).
@@ -39,6 +39,8 @@ struct Joinable<V> {
     /// Whether it has met another; an outer join says nothing of it when it leaves.
     is_matched: bool,
     value: V,
+    /// The trace it belongs to. Entries that were written before there was such a field have none.
+    trace: Option<String>,
 }
 
 /// What a join says of two records, and of one that has met none.
@@ -55,6 +57,16 @@ struct Side<V, W, O> {
     own: Store<Joinable<V>>,
     other: Store<Joinable<W>>,
     alone: Option<fn(V) -> O>,
+    /// Whether it is the left side, in whose trace a join goes on.
+    is_left: bool,
+}
+
+/// What a join says of a record that came and one that waited, or of one alone.
+struct Said<O> {
+    value: O,
+    timestamp: Timestamp,
+    trace: Option<Trace>,
+    joined: Option<Trace>,
 }
 
 /// Behind the key of a record, in the key of its entry: a zero byte, its timestamp and a number among equals.
@@ -66,6 +78,9 @@ impl<'t, L: AvroRecord + Clone> Stream<'t, L> {
     ///
     /// Whether a record is late is told by stream time, the highest timestamp of all inputs of the task. A task that has much
     /// to catch up with may read one of its inputs ahead of another; let the grace cover what that may come to.
+    ///
+    /// What is said of a pair goes on in the trace of the left record, and is linked to that of the right one, whichever came
+    /// first (ADR 19).
     ///
     /// A record waits in a store of its side, `<name>-left` or `<name>-right`, until stream time has passed the end of its
     /// window and the grace. One that comes later than that is refused as [`Refusal::Late`].
@@ -106,8 +121,9 @@ impl<'t, L: AvroRecord + Clone> Stream<'t, L> {
             topology.draft.borrow_mut().errors.push(TopologyError::UsedTwice(name.to_string()));
         }
         let name = name.to_string();
-        let left = Side { name: name.clone(), window, own: lefts.clone(), other: rights.clone(), alone: left };
-        let right = Side { name: name.clone(), window, own: rights, other: lefts, alone: right };
+        let left =
+            Side { name: name.clone(), window, own: lefts.clone(), other: rights.clone(), alone: left, is_left: true };
+        let right = Side { name: name.clone(), window, own: rights, other: lefts, alone: right, is_left: false };
         let parents = [
             left.leaving(topology),
             right.leaving(topology),
@@ -131,8 +147,10 @@ impl<V: AvroRecord + Clone, W: AvroRecord + Clone, O: 'static> Side<V, W, O> {
             String::new(),
             &[parent],
             Box::new(move |forward, step, record| {
-                self.join(step, record.typed(), &pair, |said, timestamp| {
-                    forward.on(step, Erased { key: record.key, value: &said, timestamp });
+                self.join(step, record.typed(), record.trace, &pair, |said| {
+                    let Said { value, timestamp, trace, joined } = &said;
+                    let (trace, joined) = (trace.as_ref(), joined.as_ref());
+                    forward.on(step, Erased { key: record.key, value, timestamp: *timestamp, trace, joined });
                 });
             }),
         );
@@ -150,9 +168,11 @@ impl<V: AvroRecord + Clone, W: AvroRecord + Clone, O: 'static> Side<V, W, O> {
             format!("{} leaves", self.own.name()),
             &[],
             Box::new(move |forward, step, record| {
-                let Joinable { is_matched, value } = record.typed::<Joinable<V>>().value;
+                let Joinable { is_matched, value, trace } = record.typed::<Joinable<V>>().value;
                 if let (Some(alone), Some((key, timestamp)), false) = (alone, split(record.key), is_matched) {
-                    forward.on(step, Erased { key, value: &alone(value.clone()), timestamp });
+                    let trace = trace.as_deref().map(Trace::new);
+                    let (value, trace) = (&alone(value.clone()), trace.as_ref());
+                    forward.on(step, Erased { key, value, timestamp, trace, joined: None });
                 }
             }),
         );
@@ -170,11 +190,20 @@ impl<V: AvroRecord + Clone, W: AvroRecord + Clone, O: 'static> Side<V, W, O> {
     }
 
     /// Joins a record with what there is on the other side, and keeps it for what is still to come there.
-    fn join(&self, step: &Step<'_>, record: Record<'_, V>, pair: impl Fn(V, W) -> O, say: impl Fn(O, Timestamp)) {
+    fn join(
+        &self,
+        step: &Step<'_>,
+        record: Record<'_, V>,
+        trace: Option<&Trace>,
+        pair: impl Fn(V, W) -> O,
+        say: impl Fn(Said<O>),
+    ) {
         let Record { key, value, timestamp } = record;
         if timestamp + self.window.kept() < step.stream_time() {
             return match self.alone {
-                Some(alone) => say(alone(value.clone()), timestamp),
+                Some(alone) => {
+                    say(Said { value: alone(value.clone()), timestamp, trace: trace.cloned(), joined: None })
+                }
                 None => step.refuse(Refusal::Late(self.name.clone())),
             };
         }
@@ -185,13 +214,16 @@ impl<V: AvroRecord + Clone, W: AvroRecord + Clone, O: 'static> Side<V, W, O> {
             let Some(met) = step.decode::<Joinable<W>>(other, &bytes) else { return };
             is_matched = true;
             if self.alone.is_some() && !met.is_matched {
-                step.put(other, &found, &Joinable { is_matched, value: met.value.clone() });
+                step.put(other, &found, &Joinable { is_matched, ..met.clone() });
             }
-            say(pair(value.clone(), met.value), timestamp.max(at));
+            let (came, waited) = (trace.cloned(), met.trace.map(Trace::new));
+            let (trace, joined) = if self.is_left { (came, waited) } else { (waited, came) };
+            say(Said { value: pair(value.clone(), met.value), timestamp: timestamp.max(at), trace, joined });
         }
         let equals = entries(step, own, key, timestamp, timestamp);
         let number = equals.last().map_or(0, |(last, ..)| number_of(last) + 1);
-        step.put(own, &entry_key(key, timestamp, number), &Joinable { is_matched, value: value.clone() });
+        let trace = trace.map(|trace| trace.as_str().to_string());
+        step.put(own, &entry_key(key, timestamp, number), &Joinable { is_matched, value: value.clone(), trace });
     }
 }
 
@@ -248,8 +280,51 @@ impl<V: AvroRecord> AvroRecord for Joinable<V> {
     fn schema() -> String {
         format!(
             r#"{{"type": "record", "name": "Joinable", "fields": [
-            {{"name": "is_matched", "type": "boolean"}}, {{"name": "value", "type": {}}}]}}"#,
+            {{"name": "is_matched", "type": "boolean"}}, {{"name": "value", "type": {}}},
+            {{"name": "trace", "type": ["null", "string"], "default": null}}]}}"#,
             V::schema()
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use avro_codec::Schemas;
+
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    struct Note {
+        text: String,
+    }
+
+    impl AvroRecord for Note {
+        const SCHEMA: &'static str =
+            r#"{"type": "record", "name": "Note", "fields": [{"name": "text", "type": "string"}]}"#;
+    }
+
+    /// An entry as it was before it had a trace.
+    #[derive(Serialize, Deserialize)]
+    struct Earlier {
+        is_matched: bool,
+        value: Note,
+    }
+
+    impl AvroRecord for Earlier {
+        const SCHEMA: &'static str = r#"{"type": "record", "name": "Joinable", "fields": [
+            {"name": "is_matched", "type": "boolean"}, {"name": "value", "type": {"type": "record", "name": "Note",
+            "fields": [{"name": "text", "type": "string"}]}}]}"#;
+    }
+
+    #[test]
+    fn an_entry_without_a_trace_is_read_and_one_with_it_is_read_by_an_earlier_version() {
+        let (schemas, note) = (Schemas::local(), Note { text: "k".to_string() });
+        let earlier = schemas.encode("a", &Earlier { is_matched: true, value: note.clone() }).unwrap();
+        let read: Joinable<Note> = schemas.decode(&earlier).unwrap();
+        assert_eq!(read, Joinable { is_matched: true, value: note.clone(), trace: None });
+
+        let entry = Joinable { trace: Some("t".to_string()), ..read };
+        let read: Earlier = schemas.decode(&schemas.encode("b", &entry).unwrap()).unwrap();
+        assert_eq!(read.value, note);
     }
 }

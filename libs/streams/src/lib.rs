@@ -70,6 +70,7 @@ mod time;
 mod timer;
 mod topic;
 mod topology;
+mod trace;
 
 pub use avro_codec::AvroRecord;
 pub use describe::{Description, SubTopologyDescription};
@@ -88,3 +89,4 @@ pub use test_driver::{DeadLetter, TestDriver};
 pub use time::Timestamp;
 pub use topic::{Cleanup, DEFAULT_PARTITIONS, Topic, TopicDeclaration, Visibility, subject};
 pub use topology::{Clock, Topology};
+pub use trace::Trace;

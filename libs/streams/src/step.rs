@@ -7,7 +7,7 @@ use avro_codec::{AvroRecord, DecodeError, EncodeError, Schemas};
 
 use crate::give_up::GivenUp;
 use crate::global::GlobalTables;
-use crate::graph::{Graph, dead_letters};
+use crate::graph::{Erased, Graph, dead_letters};
 use crate::refusal::Refusal;
 use crate::state::MAX_KEY_BYTES;
 use crate::task::TaskStore;
@@ -169,8 +169,9 @@ impl<'t> Step<'t> {
         self.effects.borrow_mut().writes.push(Write { store, key: key.into(), value: None });
     }
 
-    pub(crate) fn send<V: AvroRecord>(&self, sink: usize, key: String, value: &V, timestamp: Timestamp) {
-        let graph = self.graph;
+    /// Sends a value that `of` has become.
+    pub(crate) fn send<V: AvroRecord>(&self, sink: usize, key: String, value: &V, of: Erased<'_>) {
+        let (graph, timestamp) = (self.graph, of.timestamp);
         let definition = &graph.sinks[sink];
         if timestamp > self.limits.latest_timestamp {
             return self.refuse(Refusal::Future(timestamp.as_millis()));
@@ -178,27 +179,23 @@ impl<'t> Step<'t> {
         match self.schemas.encode(&definition.subject, value) {
             Ok(value) => {
                 if self.check(key.len() + value.len(), &definition.topic.name) {
-                    self.effects.borrow_mut().outputs.push(Output { sink, key, value, timestamp });
+                    let (trace, joined) = (of.trace.cloned(), of.joined.cloned());
+                    self.effects.borrow_mut().outputs.push(Output { sink, key, value, timestamp, trace, joined });
                 }
             }
             Err(cause) => self.refuse(unencodable(&definition.subject, &cause)),
         }
     }
 
-    /// Puts a value aside that is encoded as those of [`Graph::given_up`].
-    pub(crate) fn give_up<V: AvroRecord>(
-        &self,
-        schema_of: usize,
-        key: &str,
-        value: &V,
-        timestamp: Timestamp,
-        cause: Refusal,
-    ) {
+    /// Puts a value aside that `of` has become, and that is encoded as those of [`Graph::given_up`].
+    pub(crate) fn give_up<V: AvroRecord>(&self, schema_of: usize, value: &V, of: Erased<'_>, cause: Refusal) {
+        let Erased { key, timestamp, trace, .. } = of;
         let subject = subject(&self.graph.given_up[schema_of].name);
         match self.schemas.encode(&subject, value) {
             Ok(value) => {
                 if self.check(key.len() + value.len(), &dead_letters(self.graph.name())) {
-                    let given_up = GivenUp { key: key.to_string(), value, timestamp, cause, store: None };
+                    let (key, trace) = (key.to_string(), trace.cloned());
+                    let given_up = GivenUp { key, value, timestamp, cause, store: None, trace };
                     self.effects.borrow_mut().given_up.push(given_up);
                 }
             }

@@ -208,7 +208,7 @@ impl<'t, V: AvroRecord> Stream<'t, V> {
             &[self.node],
             Box::new(move |_, step, record| {
                 let value = record.typed::<V>().value;
-                step.send(sink, key(value), value, record.timestamp);
+                step.send(sink, key(value), value, record);
             }),
         );
     }

@@ -16,7 +16,7 @@ use crate::state::{Checkpoint, MemoryStore, Restoration, StateStore, StoreError}
 use crate::step::{Effects, Step};
 use crate::store::Changelog;
 use crate::timer::Schedule;
-use crate::{Timestamp, subject};
+use crate::{Timestamp, Trace, subject};
 
 /// The share of one partition in a sub-topology: its stores, its timers, its stream time.
 ///
@@ -58,6 +58,8 @@ pub struct Input<'a> {
     pub value: Option<&'a [u8]>,
     /// Event time.
     pub timestamp: Timestamp,
+    /// The trace it is processed in.
+    pub trace: Option<&'a Trace>,
 }
 
 /// One record to be written.
@@ -71,6 +73,10 @@ pub struct Output {
     pub value: Vec<u8>,
     /// Event time.
     pub timestamp: Timestamp,
+    /// The trace it goes on in: that of the record it follows from. One that a timer makes follows from none.
+    pub trace: Option<Trace>,
+    /// The trace of another record that it follows from as well: see [`Stream::join_within`](crate::Stream::join_within).
+    pub joined: Option<Trace>,
 }
 
 /// What the broker accepts.
@@ -172,7 +178,8 @@ impl Task {
         }
         let effects = self.attempt(limits, |step| match input.value {
             Some(value) => (source.decode)(&self.schemas, value, &mut |value| {
-                graph.run(source.node, step, Erased { key, value, timestamp: input.timestamp });
+                let Input { timestamp, trace, .. } = input;
+                graph.run(source.node, step, Erased { key, value, timestamp, trace, joined: None });
             })
             .map_err(undecodable),
             None if source.table.is_some() => Ok(()),

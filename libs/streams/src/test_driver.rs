@@ -87,7 +87,7 @@ impl TestDriver {
         let Some(sub_topology) = self.graph.sub_topology(topic) else { return };
         let task = &mut self.tasks[sub_topology];
         let mut outputs = Vec::new();
-        if let Err(cause) = task.process(Input { topic, key, value, timestamp }, limits, &mut outputs) {
+        if let Err(cause) = task.process(Input { topic, key, value, timestamp, trace: None }, limits, &mut outputs) {
             self.dead_letters.push(DeadLetter { topic: topic.to_string(), value: value.map(<[u8]>::to_vec), cause });
         }
         self.dead_letters.extend(task.take_given_up().into_iter().map(|given_up| DeadLetter::of(topic, given_up)));

@@ -60,8 +60,13 @@ impl Adder {
     fn add(&mut self, name: &str, sum: i64, at: i64) -> &mut Self {
         let tally = Tally { name: name.to_string(), sum };
         let value = self.schemas.encode(&subject("amounts"), &tally).unwrap();
-        let input =
-            Input { topic: "amounts", key: Some(name.as_bytes()), value: Some(&value), timestamp: Timestamp(at) };
+        let input = Input {
+            topic: "amounts",
+            key: Some(name.as_bytes()),
+            value: Some(&value),
+            timestamp: Timestamp(at),
+            trace: None,
+        };
         self.task.process(input, LIMITS, &mut self.outputs).unwrap();
         while let Some(fired) = self.task.fire(None, LIMITS, &mut self.outputs) {
             fired.unwrap();

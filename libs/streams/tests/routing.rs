@@ -168,8 +168,13 @@ fn given_up_at(after: i64) -> (Vec<GivenUp>, Task) {
     let mut outputs = Vec::new();
     let mut hear = |task: &mut Task, parcel: &Parcel, at: i64| {
         let value = schemas.encode(&subject("parcels"), parcel).unwrap();
-        let input =
-            Input { topic: "parcels", key: Some(parcel.id.as_bytes()), value: Some(&value), timestamp: Timestamp(at) };
+        let input = Input {
+            topic: "parcels",
+            key: Some(parcel.id.as_bytes()),
+            value: Some(&value),
+            timestamp: Timestamp(at),
+            trace: None,
+        };
         task.process(input, LIMITS, &mut outputs).unwrap();
         while let Some(fired) = task.fire(None, LIMITS, &mut outputs) {
             fired.unwrap();

@@ -87,17 +87,24 @@ impl Mail {
         entry(&self.record, self.due.idempotency_key.clone())
     }
 
-    /// What the others are to be told of it when it went out.
-    pub fn sent(self, at: Timestamp) -> Box<Untold> {
-        let traceparent = self.record.traceparent().map(str::to_owned);
+    /// What the others are to be told of it when it went out, in this trace.
+    fn sent_in(self, traceparent: Option<&str>, at: Timestamp) -> Box<Untold> {
+        let traceparent = traceparent.map(str::to_owned);
         let MailDue { idempotency_key, order_id, kind, subject, .. } = self.due;
         Box::new(Untold { fact: MailSent { idempotency_key, order_id, kind, subject, sent_at: at }, traceparent })
+    }
+
+    /// What the others are to be told of one that went out before.
+    pub fn sent(self, at: Timestamp) -> Box<Untold> {
+        let traceparent = self.record.traceparent().map(str::to_owned);
+        self.sent_in(traceparent.as_deref(), at)
     }
 }
 
 impl Attempt {
     /// Sends a mail that is claimed. What will never be sent goes to the dead letters.
     pub async fn send(self, mut mail: Box<Mail>) -> anyhow::Result<Attempted> {
+        let mut span = mail.record.calling("send mail");
         let outcome = self.transport.send(&mail.due).await;
         failure_point("after-send");
         mail.conflicts = if let Outcome::Known(_) = outcome { mail.conflicts + 1 } else { 0 };
@@ -106,11 +113,14 @@ impl Attempt {
             Outcome::Known(cause) => Outcome::Passing { cause, after: None },
             other => other,
         };
+        if let Outcome::Lasting(cause) | Outcome::Passing { cause, .. } = &outcome {
+            span.fail(cause);
+        }
         let cause = match outcome {
             Outcome::Sent => {
                 SENT.add(1);
                 let (entry, at) = (mail.entry(), self.now());
-                let untold = Some(mail.sent(at));
+                let untold = Some(mail.sent_in(span.traceparent(), at));
                 return Ok(Attempted::Finished(Finished { entry, end: Some(End::Sent(at)), untold }));
             }
             Outcome::Lasting(cause) | Outcome::Known(cause) => cause,
@@ -121,7 +131,8 @@ impl Attempt {
                     // Whatever the other side says: the time for this mail has an end.
                     let after = after.map_or(pause, |after| after.max(pause)).min(retry_for);
                     RETRIED.add(1);
-                    tracing::info!(mail = mail.due.idempotency_key, cause, ?after, "a mail is tried again");
+                    let (mail_key, trace_id) = (&mail.due.idempotency_key, mail.record.trace_id());
+                    tracing::info!(mail = mail_key, trace_id, cause, ?after, "a mail is tried again");
                     return Ok(Attempted::Again { mail, after });
                 }
                 format!("tried for {} s: {cause}", retry_for.as_secs())

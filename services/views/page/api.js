@@ -21,12 +21,13 @@ export async function get(path, signal = null) {
 
 /**
  * Posts to the first of these services that answers at all: `{url, status, document}`.
- * The body names the id of what it makes, so that nothing comes twice if it reaches two of them.
+ * The body names the id of what it makes, so that nothing comes twice if it reaches two of them. With a `traceparent` it is
+ * part of that trace.
  */
-export async function postToFirst(urls, path, body) {
+export async function postToFirst(urls, path, body, traceparent = null) {
   for (const url of urls) {
     try {
-      const headers = { "content-type": "application/json" };
+      const headers = { "content-type": "application/json", ...(traceparent && { traceparent }) };
       const signal = AbortSignal.timeout(PATIENCE_MS);
       const response = await fetch(url + path, { method: "POST", headers, body, signal });
       return { url, ...(await answer(response)) };

@@ -78,7 +78,8 @@ function orderView(order, paying) {
       fact("Order", `${count(order.quantity)} × ${order.product} at ${money(order.price, order.currency)}`),
       fact("Total", money(total.toFixed(10), order.currency)),
       fact("Paid", Number(order.paid) ? money(order.paid, order.currency) : "nothing yet"),
-      fact("Version", `${order.version}, since ${clock(order.updatedAt)}`)),
+      fact("Version", `${order.version}, since ${clock(order.updatedAt)}`),
+      trace(order)),
     payment(order, paying),
     checks(order.validations),
     element("div", { class: "journey-head" }, element("h3", {}, "Journey"), verdict(order.journey)),
@@ -91,6 +92,16 @@ function orderView(order, paying) {
 
 function fact(name, ...value) {
   return element("div", {}, element("dt", {}, name), element("dd", {}, ...value));
+}
+
+/** The place of the order in its trace (W3C Trace Context), which begins with the request for it; null if it has none. */
+function traceparent(order) {
+  return order.journey.find((event) => event.traceparent)?.traceparent ?? null;
+}
+
+function trace(order) {
+  const id = traceparent(order)?.split("-")[1];
+  return id ? fact("Trace", element("code", { class: "id", id: "trace" }, id), copyButton(() => id)) : null;
 }
 
 /** An id that leaves room for more, and is another for another order. */
@@ -114,7 +125,7 @@ function payment(order, paying) {
     const id = `${short(order.id)}-pay-${order.journey.filter(({ what }) => what === "paid").length + 1}`;
     const body = `{"id": ${JSON.stringify(id)}, "orderId": ${JSON.stringify(order.id)}, "amount": ${amount}, "currency": ${JSON.stringify(order.currency)}}`;
     try {
-      await postToFirst(model.services.paymentsUrls, "/v1/payments", body);
+      await postToFirst(model.services.paymentsUrls, "/v1/payments", body, traceparent(order));
       paying.replaceChildren(element("p", { class: "muted" }, "Paid; the mail is on its way."));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;

@@ -24,6 +24,8 @@ pub struct Place {
     pub partition: i32,
     pub offset: i64,
     pub processed_at: Option<Timestamp>,
+    /// Its place in the trace of the request it follows from.
+    pub traceparent: Option<String>,
 }
 
 /// What the log says.
@@ -126,6 +128,7 @@ impl Fold {
             note: stored_text(note),
             happened_at_ms: happened_at.as_millis(),
             processed_at_ms: place.processed_at.map(Timestamp::as_millis),
+            traceparent: place.traceparent.clone(),
         });
     }
 

@@ -44,6 +44,7 @@ CREATE TABLE events (
     note text NOT NULL,
     happened_at_ms bigint NOT NULL,
     processed_at_ms bigint,
+    traceparent text,
     PRIMARY KEY (topic, partition, "offset")
 );
 

@@ -74,6 +74,8 @@ impl Reader {
             partition: source.partition,
             offset: record.offset(),
             processed_at: record.processed_at(),
+            // Anybody may have written anything there.
+            traceparent: record.trace_id().and(record.traceparent()).map(str::to_string),
         };
         Ok((place, event))
     }

@@ -232,8 +232,17 @@ impl Writer {
         Ok(self.dead_letters.put(record, cause).await.map_err(anyhow::Error::from)?)
     }
 
-    /// Writes the rows of these records, and moves the positions behind them.
+    /// Writes the rows of these records, and moves the positions behind them. Their spans end with that.
     async fn commit(&mut self, records: &[SinkRecord], rows: Rows) -> Result<(), Trouble> {
+        let mut spans: Vec<_> = records.iter().map(SinkRecord::processing).collect();
+        let committed = self.move_on(records, rows).await;
+        if committed.is_err() {
+            spans.iter_mut().for_each(|span| span.fail(&"the rows were not written"));
+        }
+        committed
+    }
+
+    async fn move_on(&mut self, records: &[SinkRecord], rows: Rows) -> Result<(), Trouble> {
         let mut ends: BTreeMap<&TopicPartition, i64> = BTreeMap::new();
         for record in records {
             ends.insert(record.source(), record.offset() + 1);

@@ -6,11 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::java;
+use crate::binaries;
 use crate::error::{Error, Result};
 use crate::launch::{Launch, run};
 use crate::probe;
 use crate::site::Site;
 use crate::user::copy_tree;
+
+pub(crate) const PORTS: &[(&str, u16)] = &[("kafka", 9092), ("kafka-controller", 9093), (METRICS, 9404)];
+
+/// Where its own figures are told, if there is a Prometheus to read them.
+pub(crate) const METRICS: &str = "kafka-metrics";
 
 /// What `kafka-storage format` writes, less the identity of the cluster.
 pub(crate) const FORMATTED: &str = "kafka-data";
@@ -78,11 +84,21 @@ pub(crate) fn launch(site: &Site) -> Result<Launch> {
         format(site, &data, &properties)?;
     }
     Ok(java(site, "kafka")?
+        .arguments(agent(site))
         .arguments(["-Xmx1g", "-cp"])
         .arguments([class_path(site)])
         .arguments([format!("-Dlog4j2.configurationFile={}", logging.display())])
         .arguments(["kafka.Kafka"])
         .arguments([properties.display()]))
+}
+
+/// The exporter of the figures that the broker keeps (JMX), in the broker itself, so that its silence is the broker's.
+fn agent(site: &Site) -> Option<String> {
+    site.parts.iter().find(|part| part.name == "prometheus")?;
+    let jar = site.installation.fetched.join("figures/jmx_prometheus_javaagent.jar");
+    let rules = binaries::workspace().join("deploy/observability/kafka-jmx.yaml");
+    let address = probe::address(site.port(METRICS));
+    Some(format!("-javaagent:{}={address}:{}", jar.display(), rules.display()))
 }
 
 /// Whether the broker answers, asked with the request every Kafka client opens with (ApiVersions, version 0).

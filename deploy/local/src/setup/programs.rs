@@ -39,6 +39,15 @@ pub(super) const BROWSER: [Program; 2] = [
     Program { name: "its driver", command: "chromedriver", packages: &["chromium-driver", "chromium-chromedriver"] },
 ];
 
+/// What looks at the figures of all the others.
+pub(super) const PROMETHEUS: Program = Program { name: "Prometheus", command: "prometheus", packages: &["prometheus"] };
+
+/// It comes with Prometheus.
+pub(super) const PROMTOOL: Program = Program { name: "promtool", command: "promtool", packages: &["prometheus"] };
+
+/// What the trace store is built with.
+pub(super) const GO: Program = Program { name: "Go", command: "go", packages: &["golang-go"] };
+
 impl Program {
     pub(super) fn is_on_path(&self) -> bool {
         self.on_path().is_some()
@@ -75,6 +84,32 @@ pub(super) fn install(programs: &[&Program], cache: &Path, progress: &Progress, 
     run(apt(&["update"]), &log, interrupt)?;
     let packages: Vec<&str> = programs.iter().map(|program| program.package()).collect();
     run(apt(&[&["install", "--yes", "--no-install-recommends"], &packages[..]].concat()), &log, interrupt)
+}
+
+/// Unpacks the package of a program into a directory, where that is possible: on Debian and its kin, as root or with lists
+/// of packages that are there.
+///
+/// # Errors
+/// Where it is not, with what to type.
+pub(super) fn unpack(program: &Program, directory: &Path, cache: &Path, interrupt: &Interrupt) -> Result<()> {
+    if !APT.is_on_path() {
+        return Err(missing(&[program]));
+    }
+    let log = cache.join("apt.log");
+    if Uid::effective().is_root() {
+        run(apt(&["update"]), &log, interrupt)?;
+    }
+    let mut download = apt(&["download", program.package()]);
+    download.current_dir(directory);
+    run(download, &log, interrupt)?;
+    let archives = fs::read_dir(directory).map_err(Error::path("read", directory))?;
+    for archive in archives.flatten().map(|entry| entry.path()) {
+        let mut unpack = Command::new("dpkg-deb");
+        unpack.arg("--extract").arg(&archive).arg(directory);
+        run(unpack, &log, interrupt)?;
+        fs::remove_file(&archive).map_err(Error::path("remove", &archive))?;
+    }
+    Ok(())
 }
 
 const APT: Program = Program { name: "apt", command: "apt-get", packages: &["apt"] };

@@ -15,11 +15,13 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body as _;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Histogram, UpDownCounter};
+use opentelemetry_sdk::trace::SdkTracer;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::{Instrument, error_span};
 
+use super::span::ServerSpan;
 use super::{Limits, PROBLEM_JSON, Problem, TRACERESPONSE, TraceContext};
 
 /// How much of a body that is too large is read and thrown away before it is refused. A client that still writes when the
@@ -35,13 +37,15 @@ const DETAIL_BYTES: usize = 1024;
 pub(super) struct Edge {
     limits: Limits,
     closing: CancellationToken,
+    /// Who is told of each request, if anybody is.
+    tracer: Option<SdkTracer>,
     duration: Histogram<f64>,
     active: UpDownCounter<i64>,
 }
 
 impl Edge {
     /// When `closing` is cancelled, requests that are still waiting are answered with 503.
-    pub(super) fn new(limits: Limits, closing: CancellationToken) -> Self {
+    pub(super) fn new(limits: Limits, closing: CancellationToken, tracer: Option<SdkTracer>) -> Self {
         let meter = opentelemetry::global::meter("service-kit");
         // Names, units and buckets are those of OpenTelemetry's semantic conventions for HTTP, with two more buckets for
         // reads that wait.
@@ -57,7 +61,7 @@ impl Edge {
             .i64_up_down_counter("http.server.active_requests")
             .with_description("Requests that have arrived and are not answered yet.")
             .build();
-        Self { limits, closing, duration, active }
+        Self { limits, closing, tracer, duration, active }
     }
 
     pub(super) fn around(self, router: Router) -> Router {
@@ -145,9 +149,11 @@ impl Edge {
 
 async fn observed(State(edge): State<Edge>, mut request: Request, next: Next) -> Result<Response, Infallible> {
     let began = Instant::now();
-    let trace = TraceContext::continued(request.headers());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let (tracer, path) = (edge.tracer.as_ref(), request.uri().path());
+    let served = ServerSpan::begun(tracer, &method, path, route.as_ref(), request.headers());
+    let trace = served.trace.clone();
     // At the highest level, so that the trace id stands in every line that is logged at all.
     let span = error_span!("request", trace_id = trace.trace_id(), %method, path = request.uri().path());
     request.extensions_mut().insert(trace.clone());
@@ -159,6 +165,7 @@ async fn observed(State(edge): State<Edge>, mut request: Request, next: Next) ->
         response.headers_mut().insert(TRACERESPONSE, trace.response_header());
         let (status, elapsed) = (response.status(), began.elapsed());
         edge.count(&method, route.as_ref(), status, elapsed.as_secs_f64());
+        served.answered(status);
         // Whoever failed has said why, and the metrics count; a line for every answer is for those who look closely.
         tracing::debug!(status = status.as_u16(), elapsed_ms = elapsed.as_millis(), "answered");
         response
@@ -202,8 +209,8 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
     Problem::from_status(StatusCode::INTERNAL_SERVER_ERROR).into_response()
 }
 
-/// Clients can invent methods; a metric must not grow with them.
-fn known(method: &Method) -> String {
+/// Clients can invent methods; a metric must not grow with them, nor the names of spans.
+pub(super) fn known(method: &Method) -> String {
     const KNOWN: [Method; 7] =
         [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
     if KNOWN.contains(method) { method.to_string() } else { "_OTHER".to_owned() }

@@ -14,6 +14,7 @@ mod parameters;
 mod problem;
 mod refusals;
 mod server;
+mod span;
 mod stall;
 mod trace;
 mod values;

@@ -9,6 +9,7 @@ use axum::Router;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use opentelemetry_sdk::trace::SdkTracer;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -40,6 +41,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     limits: Limits,
+    tracer: Option<SdkTracer>,
 }
 
 /// An address cannot be listened on.
@@ -66,7 +68,12 @@ impl Server {
         };
         let listener = TcpListener::bind(address).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        Ok(Self { listener, address, limits })
+        Ok(Self { listener, address, limits, tracer: None })
+    }
+
+    /// Tells this tracer of each request.
+    pub(crate) fn traced(self, tracer: Option<SdkTracer>) -> Self {
+        Self { tracer, ..self }
     }
 
     /// Where it listens, with the port that was taken.
@@ -77,7 +84,7 @@ impl Server {
     /// Serves `router` until `shutdown` is cancelled; then accepts no more, lets the requests that are in flight end for
     /// `grace`, answers those that still wait with 503, and returns.
     pub async fn serve(self, router: Router, shutdown: CancellationToken, grace: Duration) {
-        let connections = Connections::new(router, self.limits, shutdown);
+        let connections = Connections::new(router, self.limits, shutdown, self.tracer);
         connections.accept(&self.listener).await;
         drop(self.listener);
         connections.drained(grace).await;
@@ -86,7 +93,7 @@ impl Server {
     /// Serves `router`, whose handlers answer at once, until `over` is cancelled; who connects after that waits to be
     /// accepted.
     pub(crate) async fn serve_meanwhile(&self, router: Router, over: CancellationToken) {
-        let connections = Connections::new(router, self.limits.clone(), over);
+        let connections = Connections::new(router, self.limits.clone(), over, self.tracer.clone());
         connections.accept(&self.listener).await;
         connections.drained(Duration::ZERO).await;
     }
@@ -108,7 +115,7 @@ struct Connections {
 }
 
 impl Connections {
-    fn new(router: Router, limits: Limits, shutdown: CancellationToken) -> Arc<Self> {
+    fn new(router: Router, limits: Limits, shutdown: CancellationToken, tracer: Option<SdkTracer>) -> Arc<Self> {
         let closing = CancellationToken::new();
         let mut protocol = auto::Builder::new(TokioExecutor::new());
         // Twice the limit, so that what is a little too large is answered with a problem document by the edge; what is
@@ -128,7 +135,7 @@ impl Connections {
             .max_pending_accept_reset_streams(limits.streams as usize)
             .max_header_list_size(head_bytes);
         Arc::new(Self {
-            router: Edge::new(limits.clone(), closing.clone()).around(router),
+            router: Edge::new(limits.clone(), closing.clone(), tracer).around(router),
             protocol,
             first_request: limits.head_timeout,
             write_timeout: limits.write_timeout,

@@ -28,8 +28,7 @@ impl TraceContext {
     /// so in a valid way.
     pub fn continued(headers: &HeaderMap) -> Self {
         let ids = RandomIdGenerator::default();
-        let context =
-            TraceContextPropagator::new().extract_with_context(&Context::new(), &RequestHeaders::new(headers));
+        let context = Self::parent(headers);
         let span = context.span();
         let parent = span.span_context();
         if parent.is_valid() {
@@ -38,6 +37,16 @@ impl TraceContext {
         } else {
             Self::started()
         }
+    }
+
+    /// What the request belongs to, if it says so in a valid way.
+    pub(super) fn parent(headers: &HeaderMap) -> Context {
+        TraceContextPropagator::new().extract_with_context(&Context::new(), &RequestHeaders::new(headers))
+    }
+
+    /// The place of a span that is told of.
+    pub(super) fn of(span: &SpanContext) -> Self {
+        Self(span.clone())
     }
 
     /// The first span of a new, sampled trace.

@@ -42,7 +42,8 @@ impl DeadLetters {
     pub async fn put(&self, record: &SinkRecord, cause: &(dyn Display + Sync)) -> Result<(), JournalError> {
         let source = record.source();
         let (topic, partition, offset) = (&*source.topic, source.partition, record.offset());
-        tracing::warn!(topic, partition, offset, %cause, "a record goes to the dead letters");
+        let trace_id = record.trace_id();
+        tracing::warn!(topic, partition, offset, trace_id, %cause, "a record goes to the dead letters");
         loop {
             let letter = dead_letter(&self.topic, &record.message, cause, wall_clock());
             match self.journal.write(letter).await {

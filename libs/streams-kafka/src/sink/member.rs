@@ -177,7 +177,8 @@ impl Member {
         held: &mut BTreeMap<TopicPartition, (i64, SchemaId)>,
         message: &BorrowedMessage<'_>,
     ) -> Option<SinkRecord> {
-        let record = SinkRecord::new(topics.get(message.topic())?.clone(), message, &world.schemas);
+        let topic = topics.get(message.topic())?.clone();
+        let record = SinkRecord::new(topic, message, &world.schemas, &world.spans);
         if held.contains_key(record.source()) {
             return None;
         }

@@ -2,10 +2,11 @@ use std::sync::Arc;
 
 use avro_codec::{AvroRecord, Schemas};
 use rdkafka::Message;
-use rdkafka::message::{BorrowedMessage, Headers, OwnedMessage};
+use rdkafka::message::{BorrowedMessage, OwnedMessage};
 use streams::{Refusal, Timestamp};
 
-use crate::headers::{PROCESSED_AT, TRACEPARENT};
+use crate::headers::{PROCESSED_AT, TRACEPARENT, header};
+use crate::spans::{GroupSpans, RecordSpan, trace_id};
 
 /// One partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,13 +22,14 @@ pub struct TopicPartition {
 pub struct SinkRecord {
     source: TopicPartition,
     schemas: Schemas,
+    spans: GroupSpans,
     pub(super) message: OwnedMessage,
 }
 
 impl SinkRecord {
-    pub(super) fn new(topic: Arc<str>, message: &BorrowedMessage<'_>, schemas: &Schemas) -> Self {
+    pub(super) fn new(topic: Arc<str>, message: &BorrowedMessage<'_>, schemas: &Schemas, spans: &GroupSpans) -> Self {
         let source = TopicPartition { topic, partition: message.partition() };
-        Self { source, schemas: schemas.clone(), message: message.detach() }
+        Self { source, schemas: schemas.clone(), spans: spans.clone(), message: message.detach() }
     }
 
     /// Where it was read.
@@ -75,16 +77,26 @@ impl SinkRecord {
 
     /// When it was really written, by the clock on the wall; none, if it does not say so.
     pub fn processed_at(&self) -> Option<Timestamp> {
-        self.header(PROCESSED_AT)?.parse().ok().map(Timestamp)
+        header(&self.message, PROCESSED_AT)?.parse().ok().map(Timestamp)
     }
 
     /// The W3C trace context of the request it follows from.
     pub fn traceparent(&self) -> Option<&str> {
-        self.header(TRACEPARENT)
+        header(&self.message, TRACEPARENT)
     }
 
-    fn header(&self, key: &str) -> Option<&str> {
-        let header = self.message.headers()?.iter().find(|header| header.key == key)?;
-        std::str::from_utf8(header.value?).ok()
+    /// The id of its trace, as log lines name it.
+    pub fn trace_id(&self) -> Option<&str> {
+        trace_id(self.traceparent()?)
+    }
+
+    /// A span of its processing, which begins now. What is dropped when its effect is true shows how long that took.
+    pub fn processing(&self) -> RecordSpan {
+        self.spans.processing(&self.message)
+    }
+
+    /// A span of a call to somebody outside for its sake, which begins now.
+    pub fn calling(&self, name: &'static str) -> RecordSpan {
+        self.spans.calling(name, &self.message)
     }
 }

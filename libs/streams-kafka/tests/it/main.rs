@@ -13,6 +13,7 @@ mod local_state;
 mod rebalance;
 mod rig;
 mod sink;
+mod spans;
 mod startup;
 mod state;
 mod timers;

@@ -5,13 +5,15 @@ use std::thread;
 use std::time::Duration;
 
 use avro_codec::{AvroRecord, SchemaId};
+use opentelemetry::trace::{SpanKind, Status as SpanStatus};
 use streams::{Timestamp, TopicDeclaration};
-use streams_kafka::{Settings, Sink, SinkEvent, SinkRecord, StreamsError, TopicPartition, create_topics};
+use streams_kafka::{Hops, Settings, Sink, SinkEvent, SinkRecord, StreamsError, TopicPartition, create_topics};
 use test_kit::{RawRecord, eventually, unique};
 use tokio::time::timeout;
 
 use crate::dead_letters::with_schema_id;
 use crate::rig::{AMOUNTS, Amount, DEADLINE, Rig};
+use crate::spans::{PARENT, traced, watched};
 
 /// The outside of a test: what was written, and how far.
 #[derive(Default)]
@@ -299,4 +301,25 @@ async fn the_extents_of_topics_leave_out_what_holds_no_record() {
     let extents = replay(&rig).extents().await.unwrap();
     let at = TopicPartition { topic: "amounts".into(), partition: written.partition };
     assert_eq!(extents.into_iter().collect::<Vec<_>>(), [(at, 0..2)]);
+}
+
+#[tokio::test]
+async fn a_record_is_told_of_while_it_is_taken_out_and_not_when_it_is_replayed() {
+    let mut rig = rig();
+    let ended = watched(&mut rig, Hops::Parent);
+    rig.write([traced(rig.encoded("a", 1), PARENT)]);
+    for mut sink in [replay(&rig), started(&rig)] {
+        timeout(DEADLINE, sink.assigned()).await.unwrap().unwrap();
+        sink.start_at([]);
+        let record = &records(&mut sink).await[0];
+        let (mut processing, calling) = (record.processing(), record.calling("ring up"));
+        assert!(ended.named("ring up").is_empty(), "neither has ended");
+        processing.fail(&"the drawer is stuck");
+        drop((processing, calling));
+    }
+    let process = ended.only(&format!("process {}", rig.settings.topic("amounts")));
+    let call = ended.only("ring up");
+    assert_eq!((process.span_kind, call.span_kind), (SpanKind::Consumer, SpanKind::Client));
+    assert_eq!(process.parent_span_id, call.parent_span_id);
+    assert_eq!(process.status, SpanStatus::error("the drawer is stuck"));
 }

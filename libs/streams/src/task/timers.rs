@@ -54,7 +54,7 @@ impl Task {
         }
         let fired = self.attempt(limits, |step| match &value {
             Some(value) => (timer.decode)(&self.schemas, value, &mut |value| {
-                graph.run(timer.node, step, Erased { key: &key, value, timestamp });
+                graph.run(timer.node, step, Erased { key: &key, value, timestamp, trace: None, joined: None });
             })
             .map_err(|error| Refusal::State { store: timer.store.clone(), cause: error.to_string() }),
             None => Ok(()),
@@ -66,7 +66,7 @@ impl Task {
                 Ok(())
             }
             (Err(cause), Some(value)) if timer.removes && !matches!(cause, Refusal::Broken(_)) => {
-                self.given_up.push(GivenUp { key: key.into(), value, timestamp, cause, store: None });
+                self.given_up.push(GivenUp { key: key.into(), value, timestamp, cause, store: None, trace: None });
                 Ok(())
             }
             (Err(cause), _) => Err(cause),

@@ -3,6 +3,7 @@
 
 mod porter;
 mod replay;
+mod traces;
 
 use streams::{Refusal, TestDriver, Timestamp, Topology, TopologyError};
 

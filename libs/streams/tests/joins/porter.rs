@@ -6,7 +6,8 @@ use std::time::Duration;
 use avro_codec::{AvroRecord, Schemas};
 use serde::{Deserialize, Serialize};
 use streams::{
-    Graph, Input, JoinWindow, Joined, Limits, Output, StateStore, Task, TaskId, Timestamp, Topic, Topology, subject,
+    Graph, Input, JoinWindow, Joined, Limits, Output, StateStore, Task, TaskId, Timestamp, Topic, Topology, Trace,
+    subject,
 };
 
 /// Someone at the door, or something that someone has left there.
@@ -95,7 +96,8 @@ impl Porter {
             Ring(at, name) => ("rings", at, name),
         };
         let value = self.schemas.encode(&subject(topic), &visit("a", name)).unwrap();
-        let input = Input { topic, key: Some(b"a"), value: Some(&value), timestamp: Timestamp(at) };
+        let (key, trace) = (Some(&b"a"[..]), Trace::new(name));
+        let input = Input { topic, key, value: Some(&value), timestamp: Timestamp(at), trace: Some(&trace) };
         self.task.process(input, LIMITS, &mut self.outputs).unwrap();
         while let Some(fired) = self.task.fire(None, LIMITS, &mut self.outputs) {
             fired.unwrap();
@@ -110,6 +112,12 @@ impl Porter {
     pub fn said(&mut self) -> Vec<(i64, String)> {
         let outputs = std::mem::take(&mut self.outputs);
         outputs.iter().map(|o| (o.timestamp.0, self.schemas.decode::<Visit>(&o.value).unwrap().name)).collect()
+    }
+
+    /// Whose trace each goes on in, and whose it is linked to. Each record is in a trace of its name.
+    pub fn traces(&mut self) -> Vec<(Option<String>, Option<String>)> {
+        let name = |trace: Option<Trace>| trace.map(|trace| trace.as_str().to_string());
+        std::mem::take(&mut self.outputs).into_iter().map(|o| (name(o.trace), name(o.joined))).collect()
     }
 
     pub fn stores(&self) -> [Arc<dyn StateStore>; 2] {

@@ -122,9 +122,9 @@ async fn orders(transaction: &mut PgConnection, rows: &[OrderRow], change: i64) 
 
 async fn events(transaction: &mut PgConnection, rows: &[EventRow]) -> sqlx::Result<()> {
     const INSERT: &str = r#"
-        INSERT INTO events (topic, partition, "offset", order_id, what, note, happened_at_ms, processed_at_ms)
+        INSERT INTO events (topic, partition, "offset", order_id, what, note, happened_at_ms, processed_at_ms, traceparent)
         SELECT * FROM UNNEST($1::text[], $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[],
-            $8::bigint[])
+            $8::bigint[], $9::text[])
         ON CONFLICT (topic, partition, "offset") DO NOTHING"#;
 
     if rows.is_empty() {
@@ -139,6 +139,7 @@ async fn events(transaction: &mut PgConnection, rows: &[EventRow]) -> sqlx::Resu
         .bind(column(rows, |row| &*row.note))
         .bind(column(rows, |row| row.happened_at_ms))
         .bind(column(rows, |row| row.processed_at_ms))
+        .bind(column(rows, |row| row.traceparent.as_deref()))
         .execute(transaction)
         .await
         .map(drop)

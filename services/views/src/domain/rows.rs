@@ -47,6 +47,7 @@ pub struct EventRow {
     pub note: String,
     pub happened_at_ms: i64,
     pub processed_at_ms: Option<i64>,
+    pub traceparent: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

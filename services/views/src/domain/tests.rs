@@ -101,7 +101,7 @@ fn stock(product: &str, version: i32) -> StockLevel {
 }
 
 fn place(topic: &str, offset: i64) -> Place {
-    Place { topic: topic.into(), partition: 0, offset, processed_at: Some(Timestamp(offset)) }
+    Place { topic: topic.into(), partition: 0, offset, processed_at: Some(Timestamp(offset)), traceparent: None }
 }
 
 /// Events as a log may hold them: versions grow, but for repetitions; customers and products go and come back.

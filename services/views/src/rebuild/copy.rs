@@ -19,8 +19,8 @@ pub struct Copy {
 
 const ORDERS: &str = "COPY orders (id, customer_id, state, product, quantity, price_minor, currency, reasons, version,
     created_at_ms, updated_at_ms, change) FROM STDIN (FORMAT binary)";
-const EVENTS: &str = r#"COPY events (topic, partition, "offset", order_id, what, note, happened_at_ms, processed_at_ms)
-    FROM STDIN (FORMAT binary)"#;
+const EVENTS: &str = r#"COPY events (topic, partition, "offset", order_id, what, note, happened_at_ms, processed_at_ms,
+    traceparent) FROM STDIN (FORMAT binary)"#;
 const VALIDATIONS: &str = r#"COPY validations (order_id, check_name, result, reason, checked_at_ms, "offset")
     FROM STDIN (FORMAT binary)"#;
 const PAYMENTS: &str = "COPY payments (id, order_id, amount_minor, currency, paid_at_ms, change)
@@ -90,7 +90,7 @@ fn order(bytes: &mut Vec<u8>, row: &OrderRow) {
 }
 
 fn event(bytes: &mut Vec<u8>, row: &EventRow) {
-    begin(bytes, 8);
+    begin(bytes, 9);
     text(bytes, &row.topic);
     integer(bytes, row.partition);
     bigint(bytes, row.offset);
@@ -99,6 +99,7 @@ fn event(bytes: &mut Vec<u8>, row: &EventRow) {
     text(bytes, &row.note);
     bigint(bytes, row.happened_at_ms);
     optional(bytes, row.processed_at_ms, bigint);
+    optional(bytes, row.traceparent.as_deref(), text);
 }
 
 fn validation(bytes: &mut Vec<u8>, row: &ValidationRow) {

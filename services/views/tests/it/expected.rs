@@ -152,6 +152,7 @@ impl Fold<'_> {
         let row = json!({
             "topic": topic, "partition": record.partition, "offset": record.offset, "order_id": order_id, "what": what,
             "note": note, "happened_at_ms": happened_at.0, "processed_at_ms": processed_at,
+            "traceparent": record.header_value("traceparent").map(|text| String::from_utf8_lossy(text)),
         });
         self.rows.insert(("events", format!("{topic} {} {}", record.partition, record.offset)), row);
     }

@@ -5,6 +5,7 @@ mod instances;
 mod running;
 mod starting;
 mod stopping;
+mod telling;
 mod waiting;
 mod watching;
 

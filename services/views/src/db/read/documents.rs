@@ -127,6 +127,9 @@ pub struct Step {
     /// When it was written, if its writer said so
     #[schema(value_type = Option<String>, example = "2026-01-01T12:00:00.012Z")]
     processed_at: Option<Moment>,
+    /// Its place in a trace (W3C Trace Context), if it has one; the trace id is the second field
+    #[schema(example = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")]
+    traceparent: Option<String>,
 }
 
 /// How much of a product there is.

@@ -80,7 +80,8 @@ impl Question for OrderStory {
             SELECT id, order_id, kind, subject, sent_at_ms AS sent_at
             FROM mails WHERE order_id = $1 ORDER BY sent_at_ms, id LIMIT 1000";
         const JOURNEY: &str = r#"
-            SELECT topic, partition, "offset", what, note, happened_at_ms AS happened_at, processed_at_ms AS processed_at
+            SELECT topic, partition, "offset", what, note, happened_at_ms AS happened_at, processed_at_ms AS processed_at,
+                traceparent
             FROM events WHERE order_id = $1
             ORDER BY COALESCE(processed_at_ms, happened_at_ms), happened_at_ms, topic, partition, "offset" LIMIT 1000"#;
 

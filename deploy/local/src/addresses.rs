@@ -113,6 +113,9 @@ impl Addresses {
                 "POSTGRES_URL" => addresses.postgres_url = value.to_string(),
                 "MAILBOX_URL" => addresses.mailbox_url = value.to_string(),
                 "SMTP_URL" => addresses.smtp_url = value.to_string(),
+                "PROMETHEUS_URL" => addresses.prometheus_url = value.to_string(),
+                "JAEGER_URL" => addresses.jaeger_url = value.to_string(),
+                "OTEL_EXPORTER_OTLP_ENDPOINT" => addresses.otlp_url = value.to_string(),
                 _ => addresses.services.extend(instances(name, value)),
             }
         }

@@ -83,6 +83,7 @@ impl Project {
             mailbox_url: http("MAILBOX")?,
             smtp_url: format!("smtp://127.0.0.1:{}", port("SMTP")?),
             services: instances.into_iter().collect::<Result<_, _>>()?,
+            ..Addresses::default()
         })
     }
 

@@ -57,6 +57,7 @@ impl Process {
     ) -> anyhow::Result<Infallible> {
         raise_file_limit();
         let metrics = Metrics::install(plan.service, self.kit.instance)?;
+        metrics.observe_readiness(self.readiness.clone());
         let admin = listening(self.kit.admin_listen, admin::limits(), "--admin-listen").await?;
         let front = match &service.http {
             Some(_) => Some(listening(self.kit.listen, self.kit.http.clone(), "--listen").await?),

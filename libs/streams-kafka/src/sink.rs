@@ -26,6 +26,7 @@
 
 mod dead_letters;
 mod extents;
+mod figures;
 mod member;
 mod record;
 
@@ -100,8 +101,8 @@ struct Batch {
 /// What a member of the group is given.
 struct World {
     settings: Settings,
-    /// The group to be a member of; a replay is in none, and has all partitions.
-    group: Option<String>,
+    /// Whose group to be a member of; a replay is in none, and has all partitions.
+    service: Option<String>,
     topics: Vec<TopicDeclaration>,
     schemas: Schemas,
     resolve: Box<dyn Fn(SchemaId) + Send>,
@@ -132,7 +133,7 @@ impl Sink {
         resolve: impl Fn(SchemaId) + Send + 'static,
     ) -> Result<Self, StreamsError> {
         let dead_letters = DeadLetters::new(&settings, &schemas, service)?;
-        let mut sink = Self::reading(settings, schemas, Some(format!("{service}-sink")), topics, resolve)?;
+        let mut sink = Self::reading(settings, schemas, Some(service.to_string()), topics, resolve)?;
         sink.dead_letters = Some(dead_letters);
         Ok(sink)
     }
@@ -155,7 +156,7 @@ impl Sink {
     fn reading(
         settings: Settings,
         schemas: Schemas,
-        group: Option<String>,
+        service: Option<String>,
         topics: Vec<TopicDeclaration>,
         resolve: impl Fn(SchemaId) + Send + 'static,
     ) -> Result<Self, StreamsError> {
@@ -164,10 +165,10 @@ impl Sink {
         let (starts, started) = mpsc::unbounded_channel();
         let (reported, status) = watch::channel(Status::Waiting("the broker".to_string()));
         let stop = Arc::new(AtomicBool::new(false));
-        let name = group.clone().unwrap_or_else(|| "replay".to_string());
+        let name = service.as_deref().map_or("replay".to_string(), member::group);
         let world = World {
             settings: settings.clone(),
-            group,
+            service,
             topics: topics.clone(),
             schemas,
             resolve: Box::new(resolve),

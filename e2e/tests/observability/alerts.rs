@@ -143,7 +143,8 @@ impl Watch {
         let mut before = String::new();
         eventually("no alert fires any more", MENDED_WITHIN, async || {
             let firing = self.prometheus.firing().await.ok()?;
-            let left: Vec<_> = firing.iter().map(|alert| format!("{:?}", alert.labels)).collect();
+            let mut left: Vec<_> = firing.iter().map(|alert| format!("{:?}", alert.labels)).collect();
+            left.sort();
             let left = left.join("\n");
             if left != before {
                 println!("still firing: {left}");

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use e2e::{Gateway, NewOrder, OrdersClient};
 use local::Stack;
-use serde_json::json;
+use serde_json::{Number, json};
 use test_kit::unique;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
@@ -13,7 +13,7 @@ pub struct Flow(JoinHandle<()>);
 
 /// Twenty orders a second.
 const PACE: Duration = Duration::from_millis(50);
-/// The customers that everybody knows, and who therefore get mails.
+/// The customers that everybody knows, and who therefore get mails: those of others end in the dead letters.
 const KNOWN: i64 = 9;
 
 impl Flow {
@@ -35,16 +35,18 @@ impl Flow {
 }
 
 async fn order_and_pay(orders: &OrdersClient, payments: &Gateway, id: String, number: i64) {
-    let order = match number % 10 {
-        // Of customers who hear of it.
-        5 => NewOrder { customer_id: 1 + number / 10 % KNOWN, ..NewOrder::bad(&id) },
-        _ => NewOrder { quantity: 1, ..NewOrder::good(&id) },
-    };
+    let usual = if number % 10 == 5 { NewOrder::bad(&id) } else { NewOrder { quantity: 1, ..NewOrder::good(&id) } };
+    // So little that nobody comes to the limit of what he may spend.
+    let order = NewOrder { customer_id: 1 + number % KNOWN, price: a_cent(), ..usual };
     let placed = orders.place(&order).await;
     if placed.is_ok_and(|answer| answer.is_acknowledgement()) && number % 10 == 1 {
-        let payment = json!({"id": format!("{id}-payment"), "orderId": id, "amount": 5});
+        let payment = json!({"id": format!("{id}-payment"), "orderId": id, "amount": a_cent()});
         let _ = payments.post("/v1/payments", &payment).await;
     }
+}
+
+fn a_cent() -> Number {
+    Number::from_f64(0.01).expect("it is a number")
 }
 
 impl Drop for Flow {

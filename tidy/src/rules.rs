@@ -1,12 +1,16 @@
+mod alerts;
 mod banned_names;
 mod canvases;
+mod compose;
 mod crate_edges;
 mod domain_words;
 mod file_sizes;
 mod honest_tests;
 mod links;
 mod manifests;
+mod metrics;
 mod modules;
+mod promql;
 mod pure_domain;
 mod repetition;
 mod scenarios;
@@ -22,15 +26,18 @@ use crate::{Tree, Violation};
 pub type Rule = fn(&Tree) -> Vec<Violation>;
 
 /// Every rule of the house, by name.
-pub const RULES: [(&str, Rule); 15] = [
+pub const RULES: [(&str, Rule); 18] = [
+    ("alerts", alerts::check),
     ("banned names", banned_names::check),
     ("canvases", canvases::check),
+    ("compose", compose::check),
     ("crate edges", crate_edges::check),
     ("domain words", domain_words::check),
     ("file sizes", file_sizes::check),
     ("honest tests", honest_tests::check),
     ("links", links::check),
     ("manifests", manifests::check),
+    ("metrics", metrics::check),
     ("modules", modules::check),
     ("pure domain", pure_domain::check),
     ("repetition", repetition::check),

@@ -31,6 +31,14 @@ pub(crate) fn directory() -> Result<PathBuf> {
     Ok(beside.unwrap_or(Path::new(".")).to_path_buf())
 }
 
+/// Where one of our programs is; whether it is up to date is up to whoever built it.
+///
+/// # Errors
+/// If the running program cannot be found, beside which the others are.
+pub fn program(name: &str) -> Result<PathBuf> {
+    Ok(directory()?.join(name))
+}
+
 /// Has cargo build them, all at once so that it builds no dependency twice with different features.
 pub(crate) fn build(progress: &Progress, interrupt: &Interrupt) -> Result<()> {
     if env::var_os(DIRECTORY).is_some() || env::var_os(BUILT).is_some() {

@@ -145,11 +145,11 @@ fn observed(addresses: &Addresses) -> String {
     let Addresses { prometheus_url, jaeger_url, .. } = addresses;
     let mut text = String::new();
     if !prometheus_url.is_empty() {
-        text += &format!("\nFigures and alerts: {prometheus_url}/graph and {prometheus_url}/alerts\n");
+        text += "\nFigures and alerts (docs/metrics.md, docs/runbooks) are in Prometheus:\n\n";
+        text += &format!("  curl {prometheus_url}/api/v1/alerts\n");
     }
     if !jaeger_url.is_empty() {
-        text +=
-            "\nTraces: the trace id is in every answer (the 32 digits after the first dash of `traceresponse`):\n\n";
+        text += "\nTraces are found by the id in every answer (32 digits of its header `traceresponse`):\n\n";
         text += &format!("  curl {jaeger_url}/api/traces/TRACE_ID\n");
     }
     text

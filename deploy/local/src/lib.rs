@@ -53,7 +53,7 @@ mod user;
 mod watchdog;
 
 pub use addresses::{Addresses, ServiceAddress};
-pub use binaries::workspace;
+pub use binaries::{program, workspace};
 pub use error::Error;
 pub use exec::exec;
 pub use infrastructure::postgres::create_database;

@@ -97,7 +97,7 @@ mod world;
 pub use context::Context;
 pub use failure_point::{failure_claimed, failure_point};
 pub use gateway::Gateway;
-pub use metrics::Counter;
+pub use metrics::{Counter, Histogram, Reading, observe};
 pub use options::{KitOptions, LogFormat, milliseconds};
 pub use service::Service;
 pub use streams_kafka::browser::{

@@ -62,6 +62,7 @@ impl Process {
     ) -> anyhow::Result<Infallible> {
         raise_file_limit();
         let metrics = Metrics::install(plan.service, self.kit.instance)?;
+        metrics.observe_readiness(self.readiness.clone());
         self.telemetry = Telemetry::started(plan.service, self.kit.instance, &self.kit.traces)?;
         let admin = listening(self.kit.admin_listen, admin::limits(), "--admin-listen").await?;
         let front = match &service.http {

@@ -21,7 +21,7 @@ use crate::Settings;
 use crate::assigned::Assigned;
 use crate::clock::{Stopwatch, wall_clock};
 use crate::forward::{Forwarder, Origin};
-use crate::headers::{FORWARDED_FROM, header};
+use crate::headers::{FORWARDED_FROM, PROCESSED_AT, header};
 use crate::metrics::Metrics;
 use crate::outgoing::output_headers;
 use crate::pace::Pace;
@@ -62,6 +62,8 @@ struct Progress {
     is_changed: bool,
     /// It puts a record aside, which may be taken the next time: that depends on more than the record.
     is_refusing: bool,
+    /// The topic of its first record, and when that was really written.
+    first: Option<(String, Timestamp)>,
 }
 
 /// Topic names as the broker knows them.
@@ -95,6 +97,7 @@ impl Epoch {
             dead_letters: settings.topic(&graph.dead_letters().name),
         };
         let metrics = Metrics::new(graph.name());
+        metrics.begin();
         let spans = EpochSpans::new(settings.tracing.clone(), &settings.topic(graph.name()));
         Self {
             graph,
@@ -165,6 +168,10 @@ impl Epoch {
         forwarded_from.iter().for_each(|origin| assigned.note(topic, origin));
         self.progress.is_changed |= assigned.task.changes().next().is_some();
         self.progress.opened_at.get_or_insert_with(Stopwatch::start);
+        if self.progress.records == 0 {
+            let written = header(message, PROCESSED_AT).and_then(|written| written.parse().ok()).map(Timestamp);
+            self.progress.first = written.map(|written| (topic.to_string(), written));
+        }
         self.progress.records += 1;
         self.send_outputs(origin.as_ref(), now)?;
         self.put_aside(&given_up, Some(message), now)?;
@@ -270,6 +277,7 @@ impl Epoch {
         self.metrics.epoch_records.record(self.progress.records as u64, &self.metrics.labels);
         self.metrics.records.add(self.progress.records as u64, &self.metrics.labels);
         self.metrics.commit_seconds.record(start.elapsed().as_secs_f64(), &self.metrics.labels);
+        self.progress.first.iter().for_each(|(topic, written)| self.metrics.hop(topic, *written));
         self.pace = Some(Pace::after(self.progress.records));
         self.progress = Progress::default();
         self.spans.end();

@@ -211,14 +211,15 @@ impl Reader<'_> {
             return;
         }
         if self.restoring.is_empty() {
-            self.metrics.restoring(0);
+            self.metrics.restoring(self.world.thread, 0, 0);
             globals.is_restored.store(true, Ordering::Release);
             status.set(Status::Running);
         } else if self.since_report.is_none_or(|since| since.elapsed() >= REPORT_INTERVAL) {
             self.since_report = Some(Stopwatch::start());
             let left: i64 = self.restoring.values().map(|span| span.end - span.next).sum();
             let waiting = self.held.values().next().map(|(_, id)| format!(", waiting for schema {id}"));
-            self.metrics.restoring(u64::try_from(left).unwrap_or_default());
+            let remaining = u64::try_from(left).unwrap_or_default();
+            self.metrics.restoring(self.world.thread, remaining, self.restoring.len());
             status
                 .set(Status::Restoring(format!("{left} records of global tables left{}", waiting.unwrap_or_default())));
         }

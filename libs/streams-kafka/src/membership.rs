@@ -17,6 +17,7 @@ use crate::client_log::ClientLog;
 use crate::clock::wall_clock;
 use crate::epoch::Epoch;
 use crate::forward::PositionMetadata;
+use crate::metrics::{Lag, Lags, lag};
 use crate::producer::Failure;
 use crate::stores::{Stores, Suspended};
 
@@ -30,6 +31,7 @@ pub(crate) struct Membership {
     /// Grows with every assignment: records polled before it are not to be processed after it.
     generation: AtomicU64,
     fetched_to: Mutex<HashMap<(String, i32), i64>>,
+    lags: Lags,
     reports: AtomicU64,
     trouble: Mutex<Option<Failure>>,
     /// Tasks of which only some inputs were assigned.
@@ -43,6 +45,7 @@ impl Membership {
     /// The stream thread number `thread` of its process.
     pub(crate) fn new(epoch: Epoch, stores: Stores, suspended: Arc<Suspended>, thread: usize) -> Self {
         Self {
+            lags: Lags::observed(epoch.graph.name()),
             epoch: Mutex::new(epoch),
             stores,
             suspended,
@@ -193,11 +196,27 @@ impl Membership {
             }
         });
         epoch.group = None;
+        self.lags.replace(Vec::new());
         self.generation.fetch_add(1, Ordering::Release);
         tracing::info!(thread = self.thread, is_lost, "partitions revoked");
         consumer.unassign().map_err(Failure::Rejoin)?;
         ended
     }
+}
+
+/// How far behind the inputs of all tasks are.
+fn lags(epoch: &Epoch, statistics: &Statistics) -> Vec<Lag> {
+    let mut lags = Vec::new();
+    for (id, assigned) in &epoch.tasks {
+        for (topic, next) in assigned.inputs() {
+            let told = statistics.topics.get(&epoch.settings.topic(topic));
+            let told = told.and_then(|told| told.partitions.get(&id.partition));
+            if let Some(records) = told.and_then(|partition| lag(next, partition)) {
+                lags.push(Lag { topic: topic.to_string(), partition: id.partition, records });
+            }
+        }
+    }
+    lags
 }
 
 /// Whether all inputs of a task are among the partitions.
@@ -210,6 +229,10 @@ fn is_whole(epoch: &Epoch, partitions: &TopicPartitionList, id: TaskId) -> bool 
 impl ClientContext for Membership {
     fn stats(&self, statistics: Statistics) {
         self.reports.fetch_add(1, Ordering::AcqRel);
+        // It is held only where partitions come and go, and these are told of anew in a moment.
+        if let Ok(epoch) = self.epoch.try_lock() {
+            self.lags.replace(lags(&epoch, &statistics));
+        }
         let mut fetched_to = self.fetched();
         for topic in statistics.topics.into_values() {
             for partition in topic.partitions.into_values().filter(|partition| partition.eof_offset >= 0) {

@@ -28,6 +28,8 @@ pub(crate) struct Restorer {
     unresolved: BTreeSet<SchemaId>,
     /// The last one that is known; most values have the same.
     known: Option<SchemaId>,
+    /// How many records were read since that was asked last.
+    read: u64,
     since_report: Stopwatch,
     /// Since a broker did not answer.
     since_trouble: Option<Stopwatch>,
@@ -112,6 +114,7 @@ impl Restorer {
             stage: Stage::Idle,
             unresolved: BTreeSet::new(),
             known: None,
+            read: 0,
             since_report: Stopwatch::start(),
             since_trouble: None,
         })
@@ -178,6 +181,7 @@ impl Restorer {
                 let (entries, span, is_complete) = self.read(&job, span)?;
                 let is_stalled = entries.is_empty();
                 let records = job.records + entries.len() as u64;
+                self.read += entries.len() as u64;
                 self.jobs.iter_mut().take(1).for_each(|job| job.records = records);
                 let has_state = records > 0 || job.share.checkpoint().is_some();
                 if has_state {
@@ -212,6 +216,16 @@ impl Restorer {
                 u64::try_from(span.end - span.begin).unwrap_or_default()
             }
         }
+    }
+
+    /// Shares that are not complete.
+    pub(crate) fn remaining_shares(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// How many records were read since this was asked last.
+    pub(crate) fn take_read(&mut self) -> u64 {
+        std::mem::take(&mut self.read)
     }
 
     /// Whether records are coming in.

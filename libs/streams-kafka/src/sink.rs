@@ -26,6 +26,7 @@
 
 mod dead_letters;
 mod extents;
+mod figures;
 mod member;
 mod record;
 
@@ -101,8 +102,8 @@ struct Batch {
 /// What a member of the group is given.
 struct World {
     settings: Settings,
-    /// The group to be a member of; a replay is in none, and has all partitions.
-    group: Option<String>,
+    /// Whose group to be a member of; a replay is in none, and has all partitions.
+    service: Option<String>,
     topics: Vec<TopicDeclaration>,
     schemas: Schemas,
     spans: GroupSpans,
@@ -134,7 +135,7 @@ impl Sink {
         resolve: impl Fn(SchemaId) + Send + 'static,
     ) -> Result<Self, StreamsError> {
         let dead_letters = DeadLetters::new(&settings, &schemas, service)?;
-        let mut sink = Self::reading(settings, schemas, Some(format!("{service}-sink")), topics, resolve)?;
+        let mut sink = Self::reading(settings, schemas, Some(service.to_string()), topics, resolve)?;
         sink.dead_letters = Some(dead_letters);
         Ok(sink)
     }
@@ -157,7 +158,7 @@ impl Sink {
     fn reading(
         settings: Settings,
         schemas: Schemas,
-        group: Option<String>,
+        service: Option<String>,
         topics: Vec<TopicDeclaration>,
         resolve: impl Fn(SchemaId) + Send + 'static,
     ) -> Result<Self, StreamsError> {
@@ -166,12 +167,12 @@ impl Sink {
         let (starts, started) = mpsc::unbounded_channel();
         let (reported, status) = watch::channel(Status::Waiting("the broker".to_string()));
         let stop = Arc::new(AtomicBool::new(false));
-        let name = group.clone().unwrap_or_else(|| "replay".to_string());
+        let name = service.as_deref().map_or("replay".to_string(), member::group);
         // What is read once more was watched when it was new.
-        let tracing = if group.is_some() { settings.tracing.clone() } else { Tracing::default() };
+        let tracing = if service.is_some() { settings.tracing.clone() } else { Tracing::default() };
         let world = World {
             settings: settings.clone(),
-            group,
+            service,
             topics: topics.clone(),
             schemas,
             spans: GroupSpans::new(tracing, &settings.topic(&name)),

@@ -158,7 +158,10 @@ impl StreamThread {
             }
             Failure::Rebuild(error) => {
                 tracing::warn!(%error, "the epoch is void; the producer is rebuilt");
-                self.epoch().forget();
+                let mut epoch = self.epoch();
+                epoch.metrics.aborts.add(1, &epoch.metrics.labels);
+                epoch.forget();
+                drop(epoch);
                 true
             }
         };

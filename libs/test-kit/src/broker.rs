@@ -24,6 +24,9 @@ pub struct Broker {
     producer: Arc<Mutex<Option<BaseProducer<Acknowledged>>>>,
 }
 
+/// A transaction that nobody ends ([`Broker::hold_open`]).
+pub struct OpenTransaction(BaseProducer<Acknowledged>);
+
 /// How long the broker may take for anything.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -180,6 +183,30 @@ impl Broker {
         Ok(())
     }
 
+    /// Fences whoever works under this `transactional.id`, as an instance in the same slot would.
+    ///
+    /// # Errors
+    /// If the broker refuses.
+    pub fn fence(&self, transactional_id: &str) -> anyhow::Result<()> {
+        let producer = Acknowledged::producer(self.client().set("transactional.id", transactional_id))?;
+        Ok(producer.init_transactions(PATIENCE)?)
+    }
+
+    /// Writes a record in a transaction that stays open, and holds up who reads what is committed, until it is dropped or has
+    /// been open for a minute; then it is aborted.
+    ///
+    /// # Errors
+    /// If the broker refuses one of the steps.
+    pub fn hold_open(&self, topic: &str, record: RawRecord) -> anyhow::Result<OpenTransaction> {
+        let mut config = self.client();
+        config.set("transactional.id", crate::unique("test-kit")).set("transaction.timeout.ms", "60000");
+        let producer = Acknowledged::producer(&mut config)?;
+        producer.init_transactions(PATIENCE)?;
+        producer.begin_transaction()?;
+        send(&producer, topic, [record])?;
+        Ok(OpenTransaction(producer))
+    }
+
     fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap);
@@ -190,6 +217,19 @@ impl Broker {
 impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Broker").field("bootstrap", &self.bootstrap).finish_non_exhaustive()
+    }
+}
+
+impl Drop for OpenTransaction {
+    fn drop(&mut self) {
+        // Else the broker does, when its time is up.
+        let _ = self.0.abort_transaction(PATIENCE);
+    }
+}
+
+impl fmt::Debug for OpenTransaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenTransaction").finish_non_exhaustive()
     }
 }
 

@@ -39,7 +39,7 @@ mod infrastructure;
 mod record;
 mod service;
 
-pub use broker::Broker;
+pub use broker::{Broker, OpenTransaction};
 pub use client::{HTTP, answer, problem};
 pub use condition::{eventually, eventually_blocking};
 pub use gate::Gate;

@@ -10,9 +10,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use service_kit::{Context, DeadLetters, Sink, SinkEvent, SinkRecord, TopicPartition};
+use service_kit::{Context, DeadLetters, Reading, Sink, SinkEvent, SinkRecord, TopicPartition, observe};
 use shared_schemas::MailDue;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Interval, interval, sleep};
@@ -49,6 +50,10 @@ pub fn start(context: Context<Options>) -> impl Future<Output = anyhow::Result<(
 async fn run(context: Context<Options>) -> anyhow::Result<()> {
     let stopping = context.stopping();
     let mut sender = Sender::new(context)?;
+    let open = sender.open.clone();
+    observe("email_mails_open", "Mails taken from the outbox and not finished", move || {
+        vec![Reading::new(open.load(Ordering::Relaxed), [])]
+    });
     loop {
         let turned = tokio::select! {
             () = stopping.cancelled() => break,
@@ -82,6 +87,8 @@ struct Sender {
     later: DelayQueue<Box<Mail>>,
     /// Not known to the database yet.
     finished: Vec<Finished>,
+    /// How many mails are taken and not finished, for the metrics.
+    open: Arc<AtomicU64>,
     forget: Interval,
 }
 
@@ -118,6 +125,7 @@ impl Sender {
             attempts: JoinSet::new(),
             later: DelayQueue::new(),
             finished: Vec::new(),
+            open: Arc::default(),
             forget: interval(FORGET_INTERVAL),
         })
     }
@@ -164,7 +172,9 @@ impl Sender {
     }
 
     async fn event(&mut self) -> Result<Event, Trouble> {
-        let is_full = self.due.len() + self.attempts.len() + self.later.len() >= MAX_OPEN;
+        let open = self.due.len() + self.attempts.len() + self.later.len();
+        self.open.store(open as u64, Ordering::Relaxed);
+        let is_full = open >= MAX_OPEN;
         let Self { sink, attempts, later, forget, .. } = self;
         let from_sink =
             async { if is_full { sink.assigned().await.map(SinkEvent::Assigned) } else { sink.next().await } };

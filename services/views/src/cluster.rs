@@ -1,11 +1,11 @@
 //! Who reads what, and how far it is.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::resume_unwind;
 
 use serde::Serialize;
 
-use service_kit::{BrowseError, Browser, Context, Group};
+use service_kit::{BrowseError, Browser, Context, Group, Reading};
 use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
@@ -57,6 +57,39 @@ struct PartitionDocument {
     lag: Option<i64>,
     /// Who has it
     member: Option<String>,
+}
+
+impl ClusterDocument {
+    /// How much each group has to do in each partition, where that is known.
+    pub fn lags(&self) -> Vec<Reading> {
+        let mut lags = Vec::new();
+        for group in &self.groups {
+            for at in &group.partitions {
+                let Some(lag) = at.lag.and_then(|lag| u64::try_from(lag).ok()) else { continue };
+                let partition = at.partition.to_string();
+                let labels = [("consumergroup", &*group.group), ("topic", &*at.topic), ("partition", &*partition)];
+                lags.push(Reading::new(lag, labels));
+            }
+        }
+        lags
+    }
+
+    /// How many members each group has.
+    pub fn member_counts(&self) -> Vec<Reading> {
+        let count = |group: &GroupDocument| Reading::new(group.members.len() as u64, [("consumergroup", &group.group)]);
+        self.groups.iter().map(count).collect()
+    }
+
+    /// Where each partition ends that somebody reads.
+    pub fn ends(&self) -> Vec<Reading> {
+        let partitions = self.groups.iter().flat_map(|group| &group.partitions);
+        let ends: BTreeMap<_, _> = partitions.map(|at| ((&at.topic, at.partition), at.end)).collect();
+        let end = |((topic, partition), end): ((&String, i32), i64)| {
+            let partition = partition.to_string();
+            Some(Reading::new(u64::try_from(end).ok()?, [("topic", topic), ("partition", &partition)]))
+        };
+        ends.into_iter().filter_map(end).collect()
+    }
 }
 
 /// The group of this service.

@@ -6,6 +6,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use shared_schemas::{
     CheckResult, Customer, CustomerLevel, MailKind, MailSent, Order, OrderExpired, OrderRequested, OrderState,
@@ -70,6 +71,15 @@ impl Rows {
         }
         fold.rows()
     }
+}
+
+/// How long an order has waited for the verdict that this event brings, by the clock on the wall.
+pub fn verdict_latency(place: &Place, event: &Event) -> Option<Duration> {
+    let Event::Ordered(order) = event else { return None };
+    let is_verdict = matches!(order.state, OrderState::Validated | OrderState::Failed);
+    let written = place.processed_at.filter(|_| is_verdict)?;
+    let millis = written.as_millis().saturating_sub(order.created_at.as_millis());
+    Some(Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
 }
 
 impl Fold {

@@ -5,6 +5,7 @@ mod db;
 mod domain;
 mod feed;
 mod http;
+mod lag;
 mod log;
 mod options;
 mod projector;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         .http(|context| http::router(context, told))
         .task("the projector", projector::start)
         .task("the feed", |context| feed.run(context))
+        .task("the watch over groups", lag::watch)
         .command("rebuild", REBUILD, rebuild::run)
         .run()
 }

@@ -1,4 +1,7 @@
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+use service_kit::milliseconds;
 
 /// Projects orders and all that happens to them into tables, answers questions about them, and shows them on a live page
 #[derive(Clone, Debug, clap::Args)]
@@ -23,6 +26,11 @@ pub struct Options {
     /// Where the page reaches customers, separated by commas
     #[arg(long, env = "CUSTOMERS_URLS", default_value = "", value_parser = urls, value_name = "URL,…")]
     pub customers_urls: Urls,
+
+    /// Milliseconds between two looks how far every group is, for the metrics
+    #[arg(long = "lag-interval-ms", env = "LAG_INTERVAL_MS", default_value = "15000", value_name = "MS")]
+    #[arg(value_parser = milliseconds)]
+    pub lag_interval: Duration,
 }
 
 /// Base addresses of the instances of a service, without a slash at the end.

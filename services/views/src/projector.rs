@@ -12,11 +12,11 @@ use std::mem;
 use std::pin::pin;
 use std::time::Duration;
 
-use service_kit::{Context, Counter, DeadLetters, Sink, SinkEvent, SinkRecord, TopicPartition};
+use service_kit::{Context, Counter, DeadLetters, Histogram, Sink, SinkEvent, SinkRecord, TopicPartition};
 use tokio::time::{sleep, timeout};
 
 use crate::db::{Db, Move, OTHER_LAYOUT, Trouble, is_about_data};
-use crate::domain::Rows;
+use crate::domain::{Rows, verdict_latency};
 use crate::log::Reader;
 use crate::options::Options;
 
@@ -38,6 +38,12 @@ static EVENTS: Counter = Counter::new("views_events", "Events that are in the ta
 static BATCHES: Counter = Counter::new("views_batches", "Transactions in which events were written");
 static CONFLICTS: Counter =
     Counter::new("views_conflicts", "Transactions that were undone because somebody else had moved a position");
+
+static VERDICTS: Histogram = Histogram::new(
+    "views_verdict_latency",
+    "From the request of an order until the verdict on it was written to its topic",
+    &[0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0],
+);
 
 /// Writes until the process stops; it is not ready before the database has answered and its tables fit.
 pub fn start(context: Context<Options>) -> impl Future<Output = anyhow::Result<()>> + Send {
@@ -230,9 +236,14 @@ impl Writer {
                 Err(cause) => self.put_aside(record, &cause).await?,
             }
         }
+        let verdicts: Vec<_> = events.iter().filter_map(|(place, event)| verdict_latency(place, event)).collect();
         match self.commit(records, Rows::of(events)).await {
             Err(Trouble::Database(error)) if is_about_data(&error) => self.halve(records).await,
-            committed => Ok(committed?),
+            committed => {
+                committed?;
+                verdicts.into_iter().for_each(|latency| VERDICTS.record(latency));
+                Ok(())
+            }
         }
     }
 

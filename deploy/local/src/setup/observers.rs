@@ -61,7 +61,7 @@ pub fn promtool(interrupt: &Interrupt) -> Result<PathBuf> {
 }
 
 /// That of the search path; else Debian's, unpacked into the cache instead of installed, which would start a server with
-/// every boot.
+/// every boot. Its own pages then lack what the package puts elsewhere; questions and alerts have all they need.
 fn prometheus(interrupt: &Interrupt) -> Result<Prometheus> {
     if let (Some(server), Some(promtool)) = (programs::PROMETHEUS.on_path(), programs::PROMTOOL.on_path()) {
         return Ok(Prometheus { server, promtool });

@@ -9,6 +9,7 @@ use avro_codec::{SchemaId, Status as SchemaStatus};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
+use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientConfig, ClientContext, Message};
@@ -16,6 +17,7 @@ use streams::TopicDeclaration;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::watch;
 
+use super::figures::Figures;
 use super::{Assignment, Batch, SinkRecord, Start, TopicPartition, World};
 use crate::client_log::ClientLog;
 use crate::clock::Stopwatch;
@@ -52,6 +54,8 @@ struct Callbacks {
     assignments: watch::Sender<Assignment>,
     status: watch::Sender<Status>,
     prefix: String,
+    /// A replay has none.
+    figures: Option<Figures>,
     log: ClientLog,
 }
 
@@ -106,17 +110,17 @@ impl Member {
             assignments: world.assignments.clone(),
             status: world.status.clone(),
             prefix: topic_prefix.clone(),
+            figures: world.service.as_ref().map(|service| Figures::of(service, topic_prefix)),
             log: ClientLog::default(),
         };
-        let mut config = match &world.group {
-            Some(group) => world.settings.consumer(group, 0),
+        let config = match &world.service {
+            Some(service) => world.settings.consumer(&group(service), 0),
             None => replaying(&world.settings),
         };
-        let consumer: BaseConsumer<Callbacks> =
-            config.set("statistics.interval.ms", "0").create_with_context(callbacks)?;
+        let consumer: BaseConsumer<Callbacks> = config.create_with_context(callbacks)?;
         let topics: HashMap<String, Arc<str>> =
             world.topics.iter().map(|topic| (world.settings.topic(&topic.name), topic.name.as_str().into())).collect();
-        if world.group.is_some() {
+        if world.service.is_some() {
             consumer.subscribe(&topics.keys().map(String::as_str).collect::<Vec<_>>())?;
         } else {
             consumer.context().publish(all_partitions(&world.topics));
@@ -222,7 +226,10 @@ impl Member {
     fn hand_on(&mut self) -> Result<(), StreamsError> {
         let Some(Reading { start, .. }) = self.reading.filter(|_| !self.records.is_empty()) else { return Ok(()) };
         let batch = Batch { start, records: std::mem::take(&mut self.records) };
-        if self.world.group.is_none() {
+        if let Some(figures) = &self.consumer.context().figures {
+            figures.handed_on(&batch.records);
+        }
+        if self.world.service.is_none() {
             self.bytes = 0;
             // If nobody will take it, the sink was dropped, and says so in a moment.
             let _ = self.world.batches.blocking_send(batch);
@@ -329,6 +336,10 @@ impl Callbacks {
 }
 
 impl ClientContext for Callbacks {
+    fn stats(&self, statistics: Statistics) {
+        self.figures.iter().for_each(|figures| figures.reported(&statistics));
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         self.log.error(&error, reason);
     }
@@ -347,6 +358,7 @@ impl ConsumerContext for Callbacks {
             consumer.assign(&TopicPartitionList::new())
         } else {
             self.publish(Vec::new());
+            self.figures.iter().for_each(Figures::withdraw);
             consumer.unassign()
         };
         if let Err(error) = taken {
@@ -362,9 +374,15 @@ fn replaying(settings: &Settings) -> ClientConfig {
         .set("enable.partition.eof", "false")
         // What is not in the log where it was expected must not be passed over.
         .set("auto.offset.reset", "error")
+        .set("statistics.interval.ms", "0")
         .set("fetch.wait.max.ms", "100")
         .set("queued.max.messages.kbytes", "32768");
     config
+}
+
+/// Nothing is ever committed to it.
+pub(super) fn group(service: &str) -> String {
+    format!("{service}-sink")
 }
 
 fn all_partitions(topics: &[TopicDeclaration]) -> Vec<TopicPartition> {

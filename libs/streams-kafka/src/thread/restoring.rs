@@ -41,6 +41,7 @@ impl StreamThread {
                 stateless.push(*id);
             }
         }
+        self.epoch().metrics.restoring(self.world.thread, 0, jobs.len());
         self.unready = stateless.into_iter().collect();
         if !jobs.is_empty() {
             if !self.was_running {
@@ -62,8 +63,13 @@ impl StreamThread {
             for id in restorer.unresolved() {
                 (self.world.resolve)(*id);
             }
-            let (remaining, remaining_records) = (restorer.remaining(), restorer.remaining_records());
-            self.epoch().metrics.restoring(remaining_records);
+            let remaining = restorer.remaining();
+            let (records, shares, read) =
+                (restorer.remaining_records(), restorer.remaining_shares(), restorer.take_read());
+            let epoch = self.consumer.context().epoch();
+            epoch.metrics.restoring(self.world.thread, records, shares);
+            epoch.metrics.restored_records.add(read, &epoch.metrics.labels);
+            drop(epoch);
             if let Turn::Complete(restored) = turn {
                 self.note(restored)?;
                 if !self.was_running {
@@ -80,7 +86,6 @@ impl StreamThread {
     /// Takes note of a share that is complete.
     fn note(&mut self, restored: Restored) -> Result<(), StreamsError> {
         let mut epoch = self.consumer.context().epoch();
-        epoch.metrics.restored_records.add(restored.records, &epoch.metrics.labels);
         let Some(assigned) = epoch.tasks.get_mut(&restored.task) else { return Ok(()) };
         if restored.has_state && !assigned.has_committed() {
             return Err(StreamsError::Configuration(format!(

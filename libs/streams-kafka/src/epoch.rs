@@ -13,15 +13,15 @@ use std::time::Duration;
 use avro_codec::{SchemaId, Schemas, Status as SchemaStatus};
 use rdkafka::Message;
 use rdkafka::consumer::ConsumerGroupMetadata;
-use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use streams::{Checkpoint, Graph, Input, Limits, Output, Refusal, TaskId, Timestamp, Visibility};
+use streams::{Checkpoint, Graph, Input, Output, Refusal, TaskId, Timestamp, Visibility};
 
 use crate::Settings;
 use crate::assigned::Assigned;
 use crate::clock::{Stopwatch, wall_clock};
 use crate::forward::{Forwarder, Origin};
-use crate::headers::{FORWARDED_FROM, PROCESSED_AT, TRACEPARENT};
+use crate::headers::{FORWARDED_FROM, PROCESSED_AT, TRACEPARENT, header};
 use crate::metrics::Metrics;
 use crate::outgoing::output_headers;
 use crate::pace::Pace;
@@ -141,7 +141,7 @@ impl Epoch {
             self.held.insert((topic.to_string(), partition), schema);
             return Ok(());
         }
-        let limits = limits(&self.settings, now);
+        let limits = self.settings.limits(now);
         let input = Input {
             topic,
             key: message.key(),
@@ -163,8 +163,8 @@ impl Epoch {
         self.progress.is_changed |= assigned.task.changes().next().is_some();
         self.progress.opened_at.get_or_insert_with(Stopwatch::start);
         if self.progress.records == 0 {
-            let written = header(message, PROCESSED_AT).and_then(|written| written.parse().ok()).map(Timestamp);
-            self.progress.first = written.map(|written| (topic.to_string(), written));
+            let written = header(message, PROCESSED_AT).and_then(|written| written.parse().ok());
+            self.progress.first = written.map(|written| (topic.to_string(), Timestamp(written)));
         }
         self.progress.records += 1;
         self.send_outputs(origin.as_ref(), header(message, TRACEPARENT), now)?;
@@ -183,7 +183,7 @@ impl Epoch {
     /// Fires the timers by the wall clock that are due. To be called when the input is drained, so that none fires while
     /// the record that would have stopped it is waiting.
     pub(crate) fn fire_timers(&mut self, now: Timestamp) -> Result<(), Failure> {
-        let limits = limits(&self.settings, now);
+        let limits = self.settings.limits(now);
         self.outputs.clear();
         let mut given_up = Vec::new();
         for assigned in self.tasks.values_mut().filter(|assigned| assigned.is_ready()) {
@@ -394,14 +394,4 @@ impl Names {
     fn mark(&self, place: usize, changelog: usize) -> usize {
         1 + place * self.changelogs.len() + changelog
     }
-}
-
-fn limits(settings: &Settings, now: Timestamp) -> Limits {
-    const AN_HOUR: Duration = Duration::from_secs(60 * 60);
-    Limits { max_record_bytes: settings.max_record_bytes, latest_timestamp: now + AN_HOUR }
-}
-
-fn header<'a>(message: &'a BorrowedMessage<'_>, key: &str) -> Option<&'a str> {
-    let header = message.headers()?.iter().find(|header| header.key == key)?;
-    std::str::from_utf8(header.value?).ok()
 }

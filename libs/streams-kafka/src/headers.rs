@@ -1,5 +1,8 @@
 //! The record headers the engine writes and carries on.
 
+use rdkafka::Message;
+use rdkafka::message::{BorrowedMessage, Headers};
+
 /// When the record was really written: wall clock, milliseconds since the epoch, as text. For journeys and latency
 /// figures; outside any claim of identical replay.
 pub const PROCESSED_AT: &str = "processed-at";
@@ -23,3 +26,9 @@ pub const DEAD_LETTER_STORE: &str = "dead-letter-store";
 /// Which record one that was sent on without a transaction was made from, for its reader to know repetitions by:
 /// `<topic>/<partition>/<incarnation>/<offset>/<index>`.
 pub const FORWARDED_FROM: &str = "forwarded-from";
+
+/// A header of a record, if it is there and is text.
+pub(crate) fn header<'a>(message: &'a BorrowedMessage<'_>, key: &str) -> Option<&'a str> {
+    let header = message.headers()?.iter().find(|header| header.key == key)?;
+    std::str::from_utf8(header.value?).ok()
+}

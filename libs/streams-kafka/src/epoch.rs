@@ -15,7 +15,7 @@ use rdkafka::Message;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use streams::{Checkpoint, Graph, Input, Limits, Output, TaskId, Timestamp, Visibility};
+use streams::{Checkpoint, Graph, Input, Output, TaskId, Timestamp, Visibility};
 
 use crate::Settings;
 use crate::assigned::Assigned;
@@ -145,7 +145,7 @@ impl Epoch {
             self.held.insert((topic.to_string(), partition), schema);
             return Ok(());
         }
-        let limits = limits(&self.settings, now);
+        let limits = self.settings.limits(now);
         let trace = self.spans.begin(message);
         let input = Input {
             topic,
@@ -169,8 +169,8 @@ impl Epoch {
         self.progress.is_changed |= assigned.task.changes().next().is_some();
         self.progress.opened_at.get_or_insert_with(Stopwatch::start);
         if self.progress.records == 0 {
-            let written = header(message, PROCESSED_AT).and_then(|written| written.parse().ok()).map(Timestamp);
-            self.progress.first = written.map(|written| (topic.to_string(), written));
+            let written = header(message, PROCESSED_AT).and_then(|written| written.parse().ok());
+            self.progress.first = written.map(|written| (topic.to_string(), Timestamp(written)));
         }
         self.progress.records += 1;
         self.send_outputs(origin.as_ref(), now)?;
@@ -189,7 +189,7 @@ impl Epoch {
     /// Fires the timers by the wall clock that are due. To be called when the input is drained, so that none fires while
     /// the record that would have stopped it is waiting.
     pub(crate) fn fire_timers(&mut self, now: Timestamp) -> Result<(), Failure> {
-        let limits = limits(&self.settings, now);
+        let limits = self.settings.limits(now);
         self.outputs.clear();
         let mut given_up = Vec::new();
         for assigned in self.tasks.values_mut().filter(|assigned| assigned.is_ready()) {
@@ -398,9 +398,4 @@ impl Names {
     fn mark(&self, place: usize, changelog: usize) -> usize {
         1 + place * self.changelogs.len() + changelog
     }
-}
-
-fn limits(settings: &Settings, now: Timestamp) -> Limits {
-    const AN_HOUR: Duration = Duration::from_secs(60 * 60);
-    Limits { max_record_bytes: settings.max_record_bytes, latest_timestamp: now + AN_HOUR }
 }

@@ -3,7 +3,7 @@ use std::process;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use streams::TopicDeclaration;
+use streams::{Limits, Timestamp, TopicDeclaration};
 
 use crate::clock::wall_clock;
 use crate::spans::Tracing;
@@ -90,6 +90,12 @@ impl Settings {
     /// The declaration of a topic under the name it has on the broker.
     pub(crate) fn declaration(&self, topic: &TopicDeclaration) -> TopicDeclaration {
         TopicDeclaration { name: self.topic(&topic.name), ..topic.clone() }
+    }
+
+    /// What may be sent at this moment: Kafka refuses timestamps that are more than an hour ahead.
+    pub(crate) fn limits(&self, now: Timestamp) -> Limits {
+        const AN_HOUR: Duration = Duration::from_secs(60 * 60);
+        Limits { max_record_bytes: self.max_record_bytes, latest_timestamp: now + AN_HOUR }
     }
 
     /// The consumer of a stream thread.

@@ -29,7 +29,7 @@ down: ## End a running demo
 
 test: prerequisites ## Run all tests, against real parts; TESTS='-p e2e --test page' runs some of them
 	cargo build --workspace --all-targets
-	@exec $(LOCAL) exec -- cargo test $(or $(TESTS),--workspace)
+	@exec $(LOCAL) exec -- cargo test --no-fail-fast $(or $(TESTS),--workspace)
 
 test-observability: build ## Prove metrics, alerts, dashboards and traces with Prometheus and a trace store (10 minutes)
 	cargo test --package e2e --test observability -- --test-threads 1

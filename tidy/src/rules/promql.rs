@@ -68,9 +68,7 @@ fn labels(braces: &str) -> impl Iterator<Item = Asked<'_>> {
     braces.split(',').filter_map(|label| {
         let (name, value) = label.split_once("=\"")?;
         let name = name.trim();
-        name.chars()
-            .all(|character| is_first(character))
-            .then_some(Asked::Label(name, value.trim().trim_end_matches('"')))
+        name.chars().all(is_first).then_some(Asked::Label(name, value.trim().trim_end_matches('"')))
     })
 }
 

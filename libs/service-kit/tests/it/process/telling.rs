@@ -3,7 +3,6 @@
 use nix::sys::signal::Signal;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use serde_json::Value;
 use test_kit::unique;
 use tokio::net::TcpListener;
 
@@ -71,7 +70,7 @@ async fn a_refusal_names_its_trace_and_is_an_error_only_if_the_service_is_at_fau
     let told = collector.told();
     for (answer, status, code) in [(refused, "400", StatusCode::Unset), (late, "503", StatusCode::Error)] {
         let problem = answer.problem();
-        let span = told.iter().find(|told| Value::from(told.trace_id()) == problem["traceId"]).unwrap();
+        let span = told.iter().find(|told| told.trace_id() == problem["traceId"]).unwrap();
         assert_eq!(span.attributes["http.response.status_code"], status);
         assert_eq!(span.span.status.as_ref().map_or(StatusCode::Unset, |status| status.code()), code);
     }

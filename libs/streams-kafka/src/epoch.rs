@@ -21,7 +21,7 @@ use crate::Settings;
 use crate::assigned::Assigned;
 use crate::clock::{Stopwatch, wall_clock};
 use crate::forward::{Forwarder, Origin};
-use crate::headers::{FORWARDED_FROM, PROCESSED_AT, header};
+use crate::headers::{FORWARDED_FROM, header, processed_at};
 use crate::metrics::Metrics;
 use crate::outgoing::output_headers;
 use crate::pace::Pace;
@@ -169,8 +169,7 @@ impl Epoch {
         self.progress.is_changed |= assigned.task.changes().next().is_some();
         self.progress.opened_at.get_or_insert_with(Stopwatch::start);
         if self.progress.records == 0 {
-            let written = header(message, PROCESSED_AT).and_then(|written| written.parse().ok());
-            self.progress.first = written.map(|written| (topic.to_string(), Timestamp(written)));
+            self.progress.first = processed_at(message).map(|written| (topic.to_string(), written));
         }
         self.progress.records += 1;
         self.send_outputs(origin.as_ref(), now)?;

@@ -2,6 +2,7 @@
 
 use rdkafka::Message;
 use rdkafka::message::Headers;
+use streams::Timestamp;
 
 /// When the record was really written: wall clock, milliseconds since the epoch, as text. For journeys and latency
 /// figures; outside any claim of identical replay.
@@ -31,4 +32,9 @@ pub const FORWARDED_FROM: &str = "forwarded-from";
 pub(crate) fn header<'a>(message: &'a impl Message, key: &str) -> Option<&'a str> {
     let header = message.headers()?.iter().find(|header| header.key == key)?;
     std::str::from_utf8(header.value?).ok()
+}
+
+/// When a record was written, if it says so.
+pub(crate) fn processed_at(message: &impl Message) -> Option<Timestamp> {
+    header(message, PROCESSED_AT)?.parse().ok().map(Timestamp)
 }

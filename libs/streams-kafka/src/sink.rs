@@ -24,6 +24,7 @@
 //! What was written elsewhere can be made anew from the log: [`Sink::replay`] reads all partitions, beside the members of the
 //! group and without their notice.
 
+mod callbacks;
 mod dead_letters;
 mod extents;
 mod figures;

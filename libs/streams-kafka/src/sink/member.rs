@@ -1,24 +1,22 @@
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::Duration;
 
 use avro_codec::{SchemaId, Status as SchemaStatus};
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
-use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
-use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{ClientConfig, ClientContext, Message};
+use rdkafka::{ClientConfig, Message};
 use streams::TopicDeclaration;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::watch;
 
+use super::callbacks::Callbacks;
 use super::figures::Figures;
-use super::{Assignment, Batch, SinkRecord, Start, TopicPartition, World};
+use super::{Batch, SinkRecord, Start, TopicPartition, World};
 use crate::client_log::ClientLog;
 use crate::clock::Stopwatch;
 use crate::poll::is_final;
@@ -46,17 +44,6 @@ pub(super) struct Member {
 struct Reading {
     generation: u64,
     start: u64,
-}
-
-/// Runs inside `poll`.
-struct Callbacks {
-    generation: AtomicU64,
-    assignments: watch::Sender<Assignment>,
-    status: watch::Sender<Status>,
-    prefix: String,
-    /// A replay has none.
-    figures: Option<Figures>,
-    log: ClientLog,
 }
 
 /// Most records of a batch.
@@ -319,51 +306,6 @@ impl Member {
 
     fn on_broker(&self, partition: &TopicPartition) -> String {
         self.world.settings.topic(&partition.topic)
-    }
-}
-
-impl Callbacks {
-    fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
-    }
-
-    fn publish(&self, partitions: Vec<TopicPartition>) {
-        tracing::info!(partitions = partitions.len(), "partitions of the sink assigned");
-        let generation = self.generation.fetch_add(1, Ordering::AcqRel) + 1;
-        self.assignments.send_replace(Assignment { generation, partitions });
-        self.status.send_replace(Status::Running);
-    }
-}
-
-impl ClientContext for Callbacks {
-    fn stats(&self, statistics: Statistics) {
-        self.figures.iter().for_each(|figures| figures.reported(&statistics));
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.log.error(&error, reason);
-    }
-}
-
-impl ConsumerContext for Callbacks {
-    /// Takes the assignment and reads nothing yet: where to begin is asked outside, and the group does not wait for that.
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
-        let taken = if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            let assigned = partitions.elements().into_iter().map(|element| {
-                let name = element.topic();
-                let topic = name.strip_prefix(&*self.prefix).unwrap_or(name).into();
-                TopicPartition { topic, partition: element.partition() }
-            });
-            self.publish(assigned.collect());
-            consumer.assign(&TopicPartitionList::new())
-        } else {
-            self.publish(Vec::new());
-            self.figures.iter().for_each(Figures::withdraw);
-            consumer.unassign()
-        };
-        if let Err(error) = taken {
-            self.log.error(&error, "while partitions are assigned");
-        }
     }
 }
 

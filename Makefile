@@ -32,7 +32,7 @@ test: prerequisites ## Run all tests, against real parts; TESTS='-p e2e --test p
 	@exec $(LOCAL) exec -- cargo test --no-fail-fast $(or $(TESTS),--workspace)
 
 test-observability: build ## Prove metrics, alerts, dashboards and traces with Prometheus and a trace store (10 minutes)
-	cargo test --package e2e --test observability -- --test-threads 1
+	cargo test --workspace --test observability -- --test-threads 1
 
 test-compose: prerequisites ## Build all images and test the ecosystem in containers; OFFLINE=no insists on upstream images, OFFLINE=yes on stand-ins
 	cargo build --workspace --bin test-compose

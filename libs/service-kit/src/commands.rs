@@ -49,7 +49,8 @@ fn answer(admin: SocketAddr, method: &str, path: &str, patience: Duration) -> io
     let mut connection = TcpStream::connect_timeout(&admin, PATIENCE)?;
     connection.set_read_timeout(Some(patience))?;
     connection.set_write_timeout(Some(patience))?;
-    write!(connection, "{method} {path} HTTP/1.0\r\nHost: {admin}\r\nContent-Length: 0\r\n\r\n")?;
+    let request = format!("{method} {path} HTTP/1.0\r\nHost: {admin}\r\nContent-Length: 0\r\n\r\n");
+    connection.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     connection.take(LONGEST_ANSWER).read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
@@ -67,6 +68,7 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader};
     use std::net::TcpListener;
     use std::thread;
 
@@ -79,7 +81,13 @@ mod tests {
         let service = thread::spawn(move || {
             let (mut connection, _) = listener.accept()?;
             match answer {
-                Some(answer) => connection.write_all(answer.as_bytes())?,
+                Some(answer) => {
+                    // Whoever closes before it has read all resets the connection.
+                    let lines = BufReader::new(&connection).lines();
+                    let head = lines.take_while(|line| line.as_ref().is_ok_and(|line| !line.is_empty()));
+                    assert!(head.count() > 1, "a request has come");
+                    connection.write_all(answer.as_bytes())?;
+                }
                 // Until whoever asks hangs up.
                 None => drop(connection.read_to_end(&mut Vec::new())?),
             }

@@ -113,14 +113,16 @@ fn trace_id(answer: &Answer) -> anyhow::Result<&str> {
     answer.header("traceresponse")?.split('-').nth(1).context("a trace id is the second field")
 }
 
-/// The trace in the trace store, as soon as it has these spans.
+/// The trace in the trace store, as soon as it has these spans and the parents of all: each service tells of its own by itself.
 async fn trace(id: &str, wanted: &[&str]) -> Trace {
     let store = Gateway::at(stack().part("jaeger").address().expect("the trace store is asked over HTTP"));
     let store = store.expect("an HTTP client");
     let path = format!("/api/traces/{id}");
     eventually(&format!("trace {id} has {wanted:?}"), TOLD_WITHIN, async || {
         let trace = spans(&store.get(&path).await.ok()?.body)?;
-        wanted.iter().all(|wanted| trace.values().any(|span| span.what == *wanted)).then_some(trace)
+        let has_come = |wanted: &&str| trace.values().any(|span| span.what == **wanted);
+        let has_parent = |span: &Span| span.parent.as_ref().is_none_or(|parent| trace.contains_key(parent));
+        (wanted.iter().all(has_come) && trace.values().all(has_parent)).then_some(trace)
     })
     .await
 }

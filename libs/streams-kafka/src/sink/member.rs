@@ -213,7 +213,8 @@ impl Member {
     fn hand_on(&mut self) -> Result<(), StreamsError> {
         let Some(Reading { start, .. }) = self.reading.filter(|_| !self.records.is_empty()) else { return Ok(()) };
         let batch = Batch { start, records: std::mem::take(&mut self.records) };
-        if let Some(figures) = &self.consumer.context().figures {
+        // What is offered again was counted when it was offered first.
+        if let Some(figures) = self.consumer.context().figures.as_ref().filter(|_| !self.is_paused) {
             figures.handed_on(&batch.records);
         }
         if self.world.service.is_none() {

@@ -5,7 +5,7 @@ use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, OwnedMessage};
 use streams::{Refusal, Timestamp};
 
-use crate::headers::{PROCESSED_AT, TRACEPARENT, header};
+use crate::headers::{TRACEPARENT, header, processed_at};
 use crate::spans::{GroupSpans, RecordSpan, trace_id};
 
 /// One partition of a topic.
@@ -77,7 +77,7 @@ impl SinkRecord {
 
     /// When it was really written, by the clock on the wall; none, if it does not say so.
     pub fn processed_at(&self) -> Option<Timestamp> {
-        header(&self.message, PROCESSED_AT)?.parse().ok().map(Timestamp)
+        processed_at(&self.message)
     }
 
     /// The W3C trace context of the request it follows from.

@@ -43,15 +43,8 @@ provide_compose() {
     if [ ! -x "$plugin" ] || ! "$plugin" version 2>/dev/null | grep -q "$COMPOSE_VERSION"; then
         has go || fail "Docker Compose v2 is missing: install it (docker-compose-plugin), or Go, with which it is built here"
         say "building Docker Compose $COMPOSE_VERSION from its Go module (four minutes of one core, once)"
-        mkdir -p "$tools/config/cli-plugins"
-        # Not `go install`, which refuses a module that excludes others.
-        source=$(cd / && go mod download -json "github.com/docker/compose/v2@$COMPOSE_VERSION" \
-            | sed -n 's/^[[:space:]]*"Dir": "\(.*\)",*$/\1/p')
-        [ -d "$source" ] || fail "the Go module of Docker Compose cannot be fetched"
-        rm -rf "$tools/compose" && cp -r "$source" "$tools/compose" && chmod -R u+w "$tools/compose"
-        (cd "$tools/compose" && CGO_ENABLED=0 go build -trimpath -o "$plugin" \
-            -ldflags "-s -w -X github.com/docker/compose/v2/internal.Version=$COMPOSE_VERSION" ./cmd)
-        rm -rf "$tools/compose"
+        "$root/deploy/go-program.sh" github.com/docker/compose/v2 "$COMPOSE_VERSION" ./cmd "$plugin" \
+            "github.com/docker/compose/v2/internal.Version=$COMPOSE_VERSION"
     fi
     # Beside what the user has configured, such as access to a registry.
     [ ! -e "$HOME/.docker/config.json" ] || cp "$HOME/.docker/config.json" "$tools/config/config.json"

@@ -1,11 +1,16 @@
 #!/bin/sh
-# Builds the stand-ins for upstream images (README.md beside this file). What was built before, and has not changed, is not
-# built again. Needs a Docker engine (deploy/with-docker.sh), and root for the base image.
+# Builds the stand-ins for upstream images (README.md beside this file): deploy/offline/build.sh [observability]
+#
+# With `observability` those of that profile too. What was built before, and has not changed, is not built again. Needs a
+# Docker engine (deploy/with-docker.sh), and root for the base image.
 set -eu
+profile=${1:-}
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH='' cd -- "$here/../.." && pwd)
 context=$root/target/offline
 mkdir -p "$context"
+# As in deploy/local/src/setup/observers.rs.
+JAEGER_VERSION=v1.76.0
 export DOCKER_BUILDKIT=1 DEBIAN_FRONTEND=noninteractive
 
 say() { echo "$*" >&2; }
@@ -52,6 +57,16 @@ toolchain() {
     cp "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" "$context/certificates.crt"
 }
 
+# Jaeger is a collector with a store, and takes the settings of both.
+jaeger() {
+    built=$context/jaeger-$JAEGER_VERSION
+    if [ ! -x "$built" ]; then
+        say "building Jaeger $JAEGER_VERSION from its Go module (some minutes, once)"
+        "$root/deploy/go-program.sh" github.com/jaegertracing/jaeger "$JAEGER_VERSION" ./cmd/jaeger "$built"
+    fi
+    cp "$built" "$context/jaeger"
+}
+
 missing=""
 command -v mvn >/dev/null 2>&1 || missing="$missing maven"
 command -v xz >/dev/null 2>&1 || missing="$missing xz-utils"
@@ -70,11 +85,14 @@ fi
 fetched
 base
 toolchain
+[ "$profile" != observability ] || jaeger
 cp "$here"/*.sh "$here/log4j2.properties" "$context/"
 # One after the other: each says how far it is, and they share their first layers.
 for line in $(grep '_IMAGE=' "$here/images.env"); do
     name=${line#*=}
     target=${name#millrace-offline/}
+    target=${target%%:*}
+    case $target in collector | jaeger | prometheus) [ "$profile" = observability ] || continue ;; esac
     say "building $name"
-    docker build --quiet --file "$here/Dockerfile" --target "${target%%:*}" --tag "$name" "$context" >/dev/null
+    docker build --quiet --file "$here/Dockerfile" --target "$target" --tag "$name" "$context" >/dev/null
 done

@@ -7,4 +7,4 @@ said=$("${run[@]}" -XX:TieredStopAtLevel=1 kafka.docker.KafkaDockerWrapper setup
     --mounted-configs-dir /mnt/shared/config --final-configs-dir /opt/kafka/config 2>&1) \
     || [[ "$said" == *"already formatted"* ]] || { echo "$said"; exit 1; }
 # shellcheck disable=SC2086 # a list of options
-exec "${run[@]}" ${KAFKA_HEAP_OPTS:--Xmx1g} kafka.Kafka /opt/kafka/config/server.properties
+exec "${run[@]}" ${KAFKA_HEAP_OPTS:--Xmx1g} ${KAFKA_OPTS:-} kafka.Kafka /opt/kafka/config/server.properties

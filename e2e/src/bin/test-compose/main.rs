@@ -12,6 +12,7 @@ mod command;
 mod figures;
 mod project;
 mod trial;
+mod version;
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -47,8 +48,9 @@ fn run() -> anyhow::Result<()> {
         project.docker(&["pull", "--quiet", project.setting("RUNTIME_IMAGE")?])?;
         figures.timed("pulling upstream images", None, || project.compose(&["pull", "--ignore-buildable"]))?;
     }
-    figures.timed("all our images", Some(600.0), || project.compose(&["--profile", "load", "build"]))?;
+    figures.timed("all our images", Some(600.0), || project.build())?;
     figures.sizes(&project)?;
+    version::build_another(&project, &mut figures, &interrupt)?;
 
     let mut trial = Trial::new(&project, interrupt, &mut figures)?;
     trial.start()?;

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -53,12 +53,28 @@ impl Project {
 
     /// Runs Compose; what it says goes to the terminal.
     pub fn compose(&self, arguments: &[&str]) -> anyhow::Result<()> {
-        run(&mut self.command(arguments), &self.interrupt)
+        self.compose_of(&workspace(), arguments)
+    }
+
+    /// As [`compose`](Self::compose), with the files of another tree.
+    pub fn compose_of(&self, tree: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+        run(&mut self.command(tree, arguments), &self.interrupt)
+    }
+
+    /// Builds all our images.
+    pub fn build(&self) -> anyhow::Result<()> {
+        self.compose(&["--profile", "load", "build"])
+    }
+
+    /// What one of our images holds: the digests of its layers.
+    pub fn layers(&self, name: &str) -> anyhow::Result<String> {
+        let image = format!("{}{name}:{}", self.setting("IMAGE_PREFIX")?, self.setting("IMAGE_TAG")?);
+        self.docker(&["image", "inspect", "--format", "{{.RootFS.Layers}}", &image])
     }
 
     /// Runs Compose and returns what it says.
     pub fn told(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        output(&mut self.command(arguments), &self.interrupt)
+        output(&mut self.command(&workspace(), arguments), &self.interrupt)
     }
 
     /// Runs the client of the engine and returns what it says.
@@ -143,7 +159,10 @@ impl Project {
     pub fn down(&self) -> anyhow::Result<()> {
         // Asked to end, it still has to leave nothing.
         let unstoppable = Interrupt::default();
-        run(&mut self.command(&["--profile", "*", "down", "--volumes", "--remove-orphans"]), &unstoppable)?;
+        run(
+            &mut self.command(&workspace(), &["--profile", "*", "down", "--volumes", "--remove-orphans"]),
+            &unstoppable,
+        )?;
         let label = format!("label=com.docker.compose.project={NAME}");
         let kinds: [&[&str]; 3] = [&["ps", "--all"], &["volume", "ls"], &["network", "ls"]];
         for kind in kinds {
@@ -153,8 +172,8 @@ impl Project {
         Ok(())
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(workspace().join("deploy/compose"));
+    fn command(&self, tree: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(tree.join("deploy/compose"));
         command.args(["--project-name", NAME, "--ansi", "never", "--progress", "plain"]).args(arguments);
         let ports = self.variables.iter().filter(|(name, _)| name.ends_with("_PORT"));
         command.envs(ports).env("OFFLINE", if self.is_offline { "yes" } else { "no" });
